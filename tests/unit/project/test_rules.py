@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules of the project's structure, held by reading its files."""
+
+import ast
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+PACKAGE = ROOT / "daemons/pilotlight"
+DAEMONS = {"runtime", "igniter", "netmon", "web", "orchestrator", "scada", "gateway"}
+SHARED = {
+    "tags": set[str](),
+    "io": {"tags"},
+    "plc": {"tags"},
+    "daemon": {"tags"},
+}
+
+
+def tracked(*patterns: str) -> list[Path]:
+    listing = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )
+    return [ROOT / line for line in listing.stdout.splitlines() if (ROOT / line).is_file()]
+
+
+def imports_of(text: str, at: Path) -> set[str]:
+    """Names of the folders of `pilotlight` that the text of the module `at` imports."""
+    package = at.relative_to(PACKAGE.parent).with_suffix("").parts
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            base = ".".join(package[: len(package) - node.level])
+            names = [f"{base}.{node.module}" if node.module else base]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+            if node.module == "pilotlight":
+                names = [f"pilotlight.{alias.name}" for alias in node.names]
+        found |= {name.split(".")[1] for name in names if name.startswith("pilotlight.")}
+    return found - {"__version__"}
+
+
+def allowed(folder: str) -> set[str]:
+    if folder in DAEMONS:
+        return {folder, "tags", "io", "plc", "daemon"}
+    return {folder, *SHARED[folder]}
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if len(path.relative_to(PACKAGE).parts) > 1)
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_folder_imports_only_what_the_architecture_allows(module: Path) -> None:
+    folder = module.relative_to(PACKAGE).parts[0]
+    assert imports_of(module.read_text(), module) <= allowed(folder)
+
+
+def test_the_import_rule_sees_a_breach() -> None:
+    text = "from pilotlight.daemon import run\nfrom pilotlight import web\nimport pilotlight.io.gpio\nfrom ..runtime import scan\n"
+    assert imports_of(text, PACKAGE / "tags/breach.py") - allowed("tags") == {"daemon", "web", "io", "runtime"}
+
+
+def test_real_time_children_import_nothing_slow() -> None:
+    """The scan process holds no D-Bus, HTTP, YAML or asyncio."""
+    script = (
+        "import sys; sys.path.insert(0, 'daemons'); import pilotlight.runtime.scan; "
+        "print(' '.join(sorted({'asyncio','gi','pydbus','yaml','msgspec','logging','http','json','threading'} & set(sys.modules))))"
+    )
+    result = subprocess.run(
+        ["/usr/bin/env", "python3", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == []
+
+
+def test_every_source_file_names_its_licence() -> None:
+    missing = [
+        str(path.relative_to(ROOT))
+        for path in tracked("*.py", "*.c", "*.h", "*.sh", "*.service", "*.conf", "*.js", "*.css", "*.xml")
+        if "SPDX-License-Identifier: Apache-2.0" not in "".join(path.read_text().splitlines(keepends=True)[:3])
+        and not str(path.relative_to(ROOT)).startswith("tests/programs/")
+    ]
+    assert missing == []
+
+
+def bus_interfaces() -> list[Path]:
+    return sorted(PACKAGE.rglob("io.pilotlight.*.xml"))
+
+
+def policy_members(interface: str) -> set[str]:
+    """Methods of an interface that group pilotlight may call."""
+    tree = ET.parse(ROOT / f"units/dbus/{interface}.conf")  # noqa: S314 - our own file
+    readers = tree.find("policy[@group='pilotlight']")
+    assert readers is not None
+    return {
+        allow.attrib["send_member"]
+        for allow in readers.findall("allow")
+        if allow.attrib.get("send_interface") == interface
+    }
+
+
+def reading_methods(xml: Path) -> set[str]:
+    """Methods of a service that its class leaves open to readers: those without `@command`."""
+    tree = ast.parse((xml.parent / "service.py").read_text())
+    commands = {
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and any("command" in ast.unparse(decorator) for decorator in node.decorator_list)
+    }
+    methods = {
+        method.attrib["name"]
+        for method in ET.parse(xml).getroot().findall(f"interface[@name='{xml.stem}']/method")  # noqa: S314
+    }
+    return methods - commands
+
+
+@pytest.mark.parametrize("xml", bus_interfaces(), ids=lambda path: path.stem)
+def test_bus_policy_and_commands_agree(xml: Path) -> None:
+    assert policy_members(xml.stem) == reading_methods(xml)
