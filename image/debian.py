@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Debian root file system from a directory of packages, by mmdebstrap.
+
+A root for a foreign architecture is installed under qemu-user, with the programs that installation scripts call most
+bound in from a native root of the same suite: two minutes instead of sixteen, with the same result.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from image import host, mirror
+from image.steps import PROJECT, Log
+
+HOOKS = PROJECT / "image" / "hooks"
+BINFMT = Path("/proc/sys/fs/binfmt_misc")
+
+# Neither is read on an appliance; licences are kept.
+EXCLUDED = [
+    "/usr/share/bash-completion/*", "/usr/share/doc/*", "/usr/share/info/*", "/usr/share/lintian/*", "/usr/share/locale/*",
+    "/usr/share/man/*", "/usr/share/zsh/*",
+]  # fmt: skip
+INCLUDED = ["/usr/share/doc/*/copyright"]
+
+
+def install(log: Log, repository: Path, packages: Sequence[str], arch: str, target: Path, native: Path | None) -> None:
+    """Install packages (and the essential ones) from a directory that `apt.fetch` made into the new root `target`.
+
+    `native` is a root of the host's architecture that lends its programs; needed where `arch` is not the host's.
+    Python modules are left uncompiled (see `compile_modules`).
+    """
+    foreign = arch != host.architecture()
+    options = [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED]
+    options += [f"--dpkgopt=path-include={pattern}" for pattern in INCLUDED]
+    options += [f"--setup-hook={HOOKS}/no-compile \"$1\""]
+    if foreign:
+        enable_foreign(log)
+        options += [
+            f"--extract-hook={HOOKS}/native-path \"$1\" {native}",
+            f"--essential-hook={HOOKS}/native-interpreters \"$1\" {native}",
+            f"--customize-hook={HOOKS}/native-off \"$1\"",
+        ]
+    log.run([
+        "unshare", "--mount", "--propagation", "private",
+        "mmdebstrap", "--mode=root", "--variant=essential", f"--architectures={arch}", "--format=directory",
+        "--dpkgopt=force-unsafe-io", "--skip=cleanup/apt", '--aptopt=DPkg::Path "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"',
+        *options, f"--include={','.join(packages)}", mirror.SUITE, target, f"deb [trusted=yes] copy://{repository} ./",
+    ])  # fmt: skip
+
+
+def enable_foreign(log: Log) -> None:
+    """Let the kernel run programs of the other architecture through qemu-user."""
+    if not (BINFMT / "register").exists():
+        log.run(["mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT])
