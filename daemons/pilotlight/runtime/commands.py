@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What passes between the supervisor and its scan process: commands on the ring, reports on a pipe.
+
+Every command has a number, and the scan process reports the result of each: nothing is fire-and-forget. Both
+directions are fixed records, so that the scan process parses nothing at run time and the supervisor can check every
+byte that comes from a process which runs foreign code.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from dataclasses import dataclass
+
+SLOT = 256
+"""Bytes of a command at most: the slot size of the ring."""
+VALUE_MAX = SLOT - 12
+REPORT = 256
+"""Bytes of every report; a pipe takes that many at once or not at all."""
+TEXT_MAX = REPORT - 16
+
+_COMMAND = struct.Struct("<BxHII")
+_REPORT = struct.Struct("<BxHIq")
+
+
+class Command(enum.IntEnum):
+    """What the supervisor asks for."""
+
+    RUN = 1
+    """Take the lines and run the logic; `first_ns` in `argument` is the first slot (0: the next)."""
+    STOP = 2
+    """Stop the logic after the present scan, drive outputs safe, keep publishing."""
+    FINISH = 3
+    """Leave the lines as they are after the present scan and end the process: another one takes over."""
+    QUIT = 4
+    """Drive outputs safe and end the process."""
+    WRITE = 5
+    FORCE = 6
+    UNFORCE = 7
+    RESET_STATISTICS = 8
+    SCAN = 9
+    """Take the lines and scan without logic, outputs safe; argument as for RUN."""
+
+
+class Report(enum.IntEnum):
+    """What the scan process tells."""
+
+    READY = 1
+    """The program is loaded and initialised."""
+    FAILED = 2
+    """It could not be; the text says why. The process ends."""
+    DONE = 3
+    """Command number `command` has been carried out with result `value`, 0 or a negative error code."""
+    FINISHED = 4
+    """The last scan is over; `value` is the time of the next slot, which belongs to the successor."""
+    NOTICE = 5
+    """Something a person should read, in the text: for instance that real-time scheduling was refused."""
+    ENDED = 6
+    """The process drives outputs safe and ends by itself; the text says why."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A decoded command. `argument` is a variable's number or a time in nanoseconds, by kind."""
+
+    kind: Command
+    number: int
+    argument: int
+    value: bytes
+
+
+def encode(kind: Command, number: int, argument: int = 0, value: bytes = b"") -> bytes:
+    """The bytes of a command. ValueError when `value` is longer than VALUE_MAX."""
+    if kind in (Command.RUN, Command.SCAN):
+        value = struct.pack("<q", argument)
+        argument = 0
+    if len(value) > VALUE_MAX:
+        raise ValueError(f"a value of {len(value)} bytes is too long for a command: at most {VALUE_MAX}")
+    return _COMMAND.pack(kind, len(value), number & 0xFFFFFFFF, argument) + value
+
+
+def decode(data: bytes) -> Request:
+    """The command in `data`. ValueError when it is none."""
+    if len(data) < _COMMAND.size:
+        raise ValueError("the command is truncated")
+    kind, size, number, argument = _COMMAND.unpack_from(data)
+    value = bytes(data[_COMMAND.size : _COMMAND.size + size])
+    if len(value) != size:
+        raise ValueError("the command's value is truncated")
+    command = Command(kind)
+    if command in (Command.RUN, Command.SCAN):
+        return Request(command, number, struct.unpack("<q", value)[0], b"")
+    return Request(command, number, argument, value)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A decoded report."""
+
+    kind: Report
+    command: int
+    value: int
+    text: str
+
+
+def report(kind: Report, command: int = 0, value: int = 0, text: str = "") -> bytes:
+    """The bytes of a report; a text that is too long is cut."""
+    data = text.encode("utf-8", "replace")[:TEXT_MAX]
+    return (_REPORT.pack(kind, len(data), command, value) + data).ljust(REPORT, b"\0")
+
+
+def parse(data: bytes) -> Message:
+    """The report in `data`. ValueError when it is none: then the sender has lost its mind."""
+    if len(data) != REPORT:
+        raise ValueError(f"a report has {REPORT} bytes, not {len(data)}")
+    kind, size, command, value = _REPORT.unpack_from(data)
+    if size > TEXT_MAX:
+        raise ValueError("the report's text is longer than the report")
+    return Message(Report(kind), command, value, data[_REPORT.size : _REPORT.size + size].decode("utf-8", "replace"))
