@@ -38,7 +38,7 @@ extern "C" {
 #define PL_ERROR_VALUE -4    /* the variable cannot hold that value */
 #define PL_ERROR_FULL -5     /* the force table is full (PL_FORCES_MAX) */
 #define PL_ERROR_POINT -6    /* a point outside the process image, or a direction other than 0 and 1 */
-#define PL_ERROR_MEMORY -7   /* no memory for the program's tables */
+#define PL_ERROR_FORCED -7   /* the variable is forced: a write would be lost */
 
 /* Bounds. */
 #define PL_FORCES_MAX 1024u /* variables forced at one time */
