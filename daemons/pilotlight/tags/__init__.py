@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tags in shared memory: one writer, many readers, no locks.
+
+A program that has values makes a `SegmentWriter`, stages values and publishes; any other program opens a
+`SegmentReader` and takes consistent snapshots, follows the journal of changes, or waits for the next publish.
+docs/segments.md has the byte layout.
+"""
+
+from pilotlight.tags.clock import now_ns, sleep_until, wall_ns
+from pilotlight.tags.directory import Directory
+from pilotlight.tags.errors import SegmentBusy, SegmentDamaged, SegmentError, SegmentMissing, TagValueError
+from pilotlight.tags.files import segment_names, segment_path
+from pilotlight.tags.reader import Beat, Change, Changes, Reading, SegmentReader, Snapshot
+from pilotlight.tags.ring import CommandRing
+from pilotlight.tags.tag import Flags, Quality, Tag
+from pilotlight.tags.values import Type, Value, decode, encode
+from pilotlight.tags.writer import SegmentWriter
+
+__all__ = [
+    "Beat",
+    "Change",
+    "Changes",
+    "CommandRing",
+    "Directory",
+    "Flags",
+    "Quality",
+    "Reading",
+    "SegmentBusy",
+    "SegmentDamaged",
+    "SegmentError",
+    "SegmentMissing",
+    "SegmentReader",
+    "SegmentWriter",
+    "Snapshot",
+    "Tag",
+    "TagValueError",
+    "Type",
+    "Value",
+    "decode",
+    "encode",
+    "now_ns",
+    "segment_names",
+    "segment_path",
+    "sleep_until",
+    "wall_ns",
+]
