@@ -77,6 +77,7 @@ def serve(bus: str) -> Iterator[Callable[..., None]]:
         yield start
     finally:
         for connection in open_buses:
+            loop.call_soon_threadsafe(connection.cancel)
             connection.close()
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
