@@ -16,7 +16,7 @@ from image import lists, mirror
 from image.errors import BuildError
 from image.lists import Package
 from image.progress import progress
-from image.steps import CACHE, PROJECT, Artefact, Log, locked, step
+from image.steps import CACHE, PROJECT, Artefact, Log, key_of, locked, step
 
 LIST = PROJECT / "image" / "packages"
 LOCK = PROJECT / "image" / "packages.lock"
@@ -25,7 +25,7 @@ FRESH = 1800  # seconds for which a fetched package index counts as current
 
 # The kernel is the one thing taken from backports: the RT kernel with the CM5's drivers is there and nowhere else.
 BACKPORTS = [
-    "linux-image-*", "linux-binary-*", "linux-modules-*", "linux-base-*", "linux-headers-*", "linux-kbuild-*",
+    "linux-image-*", "linux-binary-*", "linux-modules-*", "linux-base", "linux-base-*", "linux-headers-*", "linux-kbuild-*",
     "linux-config-*", "linux-source-*",
 ]  # fmt: skip
 
@@ -87,7 +87,8 @@ def fetch(name: str, titles: Sequence[str], arch: str, *, closure: bool = True, 
         make=make,
     )
     report_drift(f"{name} {arch}", packages_in(result.path))
-    return result
+    # What is made from the packages need not be made again when they were merely resolved again.
+    return Artefact(result.path, key_of(result.path / "Packages"))
 
 
 def report_drift(name: str, packages: Sequence[Package]) -> None:
