@@ -10,6 +10,7 @@ through `log.run`, so that a failed step can name a file with all of its output.
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -159,7 +160,7 @@ def step(name: str, *, inputs: Iterable[Input], output: Path, make: Callable[[Pa
         target = output.with_name(output.name + ".new")
         remove(target)
         LOGS.mkdir(parents=True, exist_ok=True)
-        path = LOGS / (name.replace(" ", "-").replace("/", "-") + ".log")
+        path = LOGS / (re.sub(r"[^\w.]+", "-", name) + ".log")
         with path.open("wb") as stream, progress.step(name):
             try:
                 make(target, Log(name, path, stream))

@@ -17,18 +17,8 @@ from image.steps import BUILD, PROJECT, Artefact, Log, step
 
 REQUIREMENTS = PROJECT / "image" / "tools.requirements"
 KINDS = {"base": ["tools base"], "disk": ["tools base", "tools disk"]}
+ENTER = debian.HOOKS / "enter"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-# Enters the tools root $1 with this project at its own place ($2), and runs the rest. Mounts end with the process.
-ENTER = """\
-root=$1 project=$2; shift 2
-mkdir -p "$root$project" &&
-mount --rbind "$project" "$root$project" &&
-mount --rbind /dev "$root/dev" &&
-mount -t proc proc "$root/proc" &&
-mount -t tmpfs tmpfs "$root/tmp" &&
-exec chroot "$root" /usr/bin/env --chdir="$PWD" -- "$@"
-"""
 
 # What pip may need to know of the host to reach its package index.
 PIP_FILES = ["etc/pip.conf", "etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt"]
@@ -43,7 +33,7 @@ class Tools:
 
     def argv(self, words: Sequence[str | Path]) -> list[str]:
         """The command line that runs `words` in the tools root, in the project's directory or one below it."""
-        enter = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh", "-c", ENTER, "enter"]
+        enter = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", str(ENTER)]
         return [*enter, str(self.root.path), str(PROJECT), *(str(word) for word in words)]
 
     def run(self, log: Log, words: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> None:
@@ -71,7 +61,7 @@ def tools(kind: str) -> Tools:
         debian.install(log, repository.path, lists.names(apt.sections(), titles, arch), arch, target, None)
         install_compiler(target, log)
 
-    inputs = [Path(__file__), Path(debian.__file__), debian.HOOKS, repository, REQUIREMENTS]
+    inputs = [Path(debian.__file__), debian.HOOKS / "no-compile", repository, REQUIREMENTS]
     return Tools(kind, step(f"tools {kind}", inputs=inputs, output=BUILD / "tools" / kind, make=make))
 
 

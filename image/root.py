@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root file system of a board: Debian's packages, our files over them, our daemons in them. Without a kernel."""
+
+import re
+import shutil
+from pathlib import Path
+
+from image.config import Board
+from image.daemons import daemons_for
+from image.parallel import together
+from image.steps import BUILD, PROJECT, Artefact, Log, remove, step
+from image.system import compile_modules, system_for
+from image.tools import Tools, tools
+
+ROOTFS = PROJECT / "rootfs"
+UNITS = PROJECT / "units"
+PYTHON = Path("usr/lib/python3/dist-packages")
+FACTORY = Path("usr/share/pilotlight/etc")
+
+# Where the files of units/ go.
+PLACES = {
+    "activation": "usr/share/dbus-1/system-services",
+    "dbus": "usr/share/dbus-1/system.d",
+    "preset": "usr/lib/systemd/system-preset",
+    "systemd": "usr/lib/systemd/system",
+    "sysusers": "usr/lib/sysusers.d",
+    "tmpfiles": "usr/lib/tmpfiles.d",
+}
+MOUNT_POINTS = ["data", "etc/pilotlight", "var"]
+CONSOLES = ["console-getty.service", "serial-getty@.service"]
+AUTOLOGIN = """\
+# Development mode: no password on the console.
+[Service]
+ExecStart=
+ExecStart=-/sbin/agetty --autologin root --noclear --keep-baud 115200,57600,38400,9600 - ${TERM}
+"""
+SCRIPT = """\
+#!/usr/bin/python3 -I
+from pilotlight.cli import main
+
+raise SystemExit(main())
+"""
+
+
+def root_for(board: Board) -> Artefact:
+    """The finished root file system of a board, as a tree; it is mounted read-only.
+
+    Everything that changes at run time is on /data or in memory. Raises BuildError.
+    """
+    system, daemons = together(lambda: system_for(board), lambda: daemons_for(board))
+    use = tools("base")
+    own = PROJECT / "bsp" / board.name
+
+    def make(target: Path, log: Log) -> None:
+        log.run(["cp", "--archive", "--reflink=auto", system.path, target])
+        lay_over(log, ROOTFS, target)
+        if (own / "rootfs").exists():
+            lay_over(log, own / "rootfs", target)
+        install_units(target)
+        install_daemons(log, use, daemons.path, target)
+        factory_settings(own / "etc", target)
+        describe(target, board.name)
+        if board.flag("DEVELOPMENT"):
+            log_in_on_console(target)
+        finish(log, use, target)
+
+    inputs = [
+        Path(__file__), system, daemons, use.root, ROOTFS, UNITS, own / "rootfs", own / "etc", board.name,
+        board.flag("DEVELOPMENT"),
+    ]  # fmt: skip
+    return step(f"{board.name}: root", inputs=inputs, output=BUILD / board.name / "root", make=make)
+
+
+def lay_over(log: Log, tree: Path, root: Path) -> None:
+    """Copy a tree of files to their places, owned by root, with the modes that a checkout keeps."""
+    log.run(["cp", "--recursive", "--no-dereference", "--remove-destination", "--preserve=mode,links", f"{tree}/.", root])
+    for path in tree.rglob("*"):
+        if not path.is_symlink():
+            executable = path.is_dir() or path.stat().st_mode & 0o100
+            (root / path.relative_to(tree)).chmod(0o755 if executable else 0o644)
+
+
+def install_units(root: Path) -> None:
+    """Put the files of `units/` where systemd and the bus look for them."""
+    for folder in sorted(path for path in UNITS.iterdir() if path.is_dir()):
+        place = root / PLACES[folder.name]
+        place.mkdir(parents=True, exist_ok=True)
+        for path in sorted(folder.iterdir()):
+            shutil.copyfile(path, place / path.name)
+            (place / path.name).chmod(0o644)
+
+
+def install_daemons(log: Log, use: Tools, packages: Path, root: Path) -> None:
+    """Install the compiled packages, their D-Bus interfaces and the command `pilotlight`."""
+    shutil.copytree(packages, root / PYTHON, dirs_exist_ok=True)
+    compile_modules(log, use, root, [f"/{PYTHON}/pilotlight"])
+    interfaces = root / "usr/share/dbus-1/interfaces"
+    interfaces.mkdir(parents=True, exist_ok=True)
+    for path in sorted((packages / "pilotlight").rglob("io.pilotlight.*.xml")):
+        shutil.copyfile(path, interfaces / path.name)
+    command = root / "usr/bin/pilotlight"
+    command.write_text(SCRIPT)
+    command.chmod(0o755)
+
+
+def factory_settings(source: Path, root: Path) -> None:
+    """Install a board's own settings as what a new device starts with."""
+    (root / FACTORY).mkdir(parents=True, exist_ok=True)
+    if source.exists():
+        for path in sorted(source.iterdir()):
+            shutil.copyfile(path, root / FACTORY / path.name)
+
+
+def version(text: str) -> str:
+    """The version in the text of the package's `__init__.py`."""
+    match = re.search(r'^__version__ = "([^"]+)"', text, re.MULTILINE)
+    return match[1] if match else "0"
+
+
+def os_release(number: str, board: str) -> str:
+    """The text of /usr/lib/os-release."""
+    return (
+        f'NAME="Pilotlight"\nID=pilotlight\nID_LIKE=debian\nVERSION_ID="{number}"\n'
+        f'PRETTY_NAME="Pilotlight {number}"\nVARIANT_ID={board}\n'
+    )
+
+
+def describe(root: Path, board: str) -> None:
+    """Say what this is, where systemd and people look."""
+    number = version((root / PYTHON / "pilotlight/__init__.py").read_text())
+    (root / "usr/lib/os-release").write_text(os_release(number, board))
+
+
+def log_in_on_console(root: Path) -> None:
+    """Let root in on the consoles without a password."""
+    for console in CONSOLES:
+        drop_in = root / "usr/lib/systemd/system" / f"{console}.d" / "development.conf"
+        drop_in.parent.mkdir(parents=True, exist_ok=True)
+        drop_in.write_text(AUTOLOGIN)
+
+
+def finish(log: Log, use: Tools, root: Path) -> None:
+    """Make users and enable units as the installed files say; empty what is made anew at each start."""
+    remove(root / "var")
+    for name in MOUNT_POINTS:
+        (root / name).mkdir(parents=True, exist_ok=True)
+    use.run(log, ["systemd-sysusers", f"--root={root}"])
+    remove(root / "etc/systemd/system")
+    (root / "etc/systemd/system").mkdir()
+    use.run(log, ["systemctl", f"--root={root}", "preset-all"])
+    for name in ("etc/passwd-", "etc/shadow-", "etc/group-", "etc/gshadow-", "etc/.pwd.lock", "etc/resolv.conf.dpkg-old"):
+        remove(root / name)
+    # A device without a clock starts at the time its image was made, not before its certificates are valid.
+    (root / "usr/lib/clock-epoch").touch()
