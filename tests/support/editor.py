@@ -26,7 +26,7 @@ class Editor:
 
     def __post_init__(self) -> None:
         # The Editor does not verify the certificate of a device.
-        self.http = httpx.Client(base_url=self.url, verify=False, timeout=30.0)  # noqa: S501
+        self.http = httpx.Client(base_url=self.url, verify=False, timeout=30.0)
 
     def __enter__(self) -> "Editor":
         return self

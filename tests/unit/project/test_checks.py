@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
+SHELLS = {b"#!/bin/sh", b"#!/bin/bash", b"#!/usr/bin/env bash"}
 
 
 def run(*command: str) -> str:
@@ -15,9 +16,15 @@ def run(*command: str) -> str:
 
 
 def shell_scripts() -> list[str]:
+    """Tracked files that end in .sh or begin with a shell's shebang."""
     listing = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
     names = [name for name in listing.stdout.splitlines() if (ROOT / name).is_file()]
-    return [name for name in names if name.endswith(".sh") or (ROOT / name).open("rb").readline().startswith((b"#!/bin/sh", b"#!/usr/bin/env bash", b"#!/bin/bash"))]
+    return [name for name in names if name.endswith(".sh") or shebang(ROOT / name) in SHELLS]
+
+
+def shebang(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.readline(64).strip()
 
 
 def test_ruff() -> None:

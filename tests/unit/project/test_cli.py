@@ -2,7 +2,6 @@
 """The command `pilotlight`."""
 
 import pytest
-
 from pilotlight import __version__, cli
 
 

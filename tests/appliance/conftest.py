@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The appliance in a container, started once for all tests of the tier."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from image.container import Container
+from tests.support.appliance import run
+from tests.support.editor import Editor, deadline
+
+RESULTS = Path(__file__).parents[2] / "build/results"
+
+
+class Contained:
+    """The container as the scenarios see it; its lines are the simulated chip of `bsp/container`."""
+
+    def __init__(self, container: Container) -> None:
+        self.container = container
+        self.url = container.url
+
+    def execute(self, command: str, timeout_s: float = 60.0) -> tuple[int, str]:
+        return self.container.exec(["/bin/sh", "-c", command], timeout=timeout_s)
+
+    def set_input(self, value: bool) -> None:
+        run(self, f"pilotlight lines set start {int(value)}")
+
+    def output(self) -> bool:
+        return run(self, "pilotlight lines get lamp").strip().endswith("1")
+
+
+@pytest.fixture(scope="session")
+def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contained]:
+    container = Container(data=tmp_path_factory.mktemp("data"))
+    container.start()
+    try:
+        machine = Contained(container)
+        for _ in deadline(60, every_s=0.2):
+            if machine.execute("systemctl is-system-running --wait")[1].strip() in ("running", "degraded"):
+                break
+        yield machine
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        (RESULTS / "appliance-journal.txt").write_text(machine.execute("journalctl --no-pager -o short-monotonic")[1])
+    finally:
+        container.stop()
+
+
+@pytest.fixture(scope="session")
+def session_editor(appliance: Contained) -> Iterator[Editor]:
+    with Editor(appliance.url) as editor:
+        editor.connect()
+        yield editor
+
+
+@pytest.fixture
+def editor(session_editor: Editor) -> Editor:
+    """A connected editor with a fresh token, as after its silent login."""
+    session_editor.login()
+    return session_editor
+
+
+def as_user(appliance: Contained, groups: str, command: str) -> tuple[int, str]:
+    """Run a command as an unprivileged user who is in the named groups and nothing else."""
+    numbers = [run(appliance, f"getent group {group}").split(":")[2] for group in groups.split()]
+    belonging = f"--groups {','.join(numbers)}" if numbers else "--clear-groups"
+    words = f"setpriv --reuid 65533 --regid 65533 {belonging} sh -c {shlex.quote(command)}"
+    return appliance.execute(words)
