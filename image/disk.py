@@ -17,7 +17,7 @@ from image.steps import BUILD, CACHE, PROJECT, Artefact, Log, step
 from image.tools import Tools, tools
 
 INIT = PROJECT / "image" / "init.sh"
-EPOCH = 1767225600  # 2026-01-01: the time of every file and file system in the image
+EPOCH = 1767225600  # 2026-01-01: the time of everything beside the root file system
 REPRODUCIBLE = {"SOURCE_DATE_EPOCH": str(EPOCH), "E2FSPROGS_FAKE_TIME": str(EPOCH), "MTOOLS_SKIP_CHECK": "1"}
 UNPACK = 'into=$1; shift; for package; do dpkg-deb --extract "$package" "$into" || exit; done'
 
