@@ -43,9 +43,7 @@ class Client:
         self._path = path or "/" + interface.replace(".", "/")
         self._signatures: dict[str, tuple[str, ...]] = {}
 
-    def call(
-        self, method: str, *args: Any, signature: str | None = None, timeout: float | None = None
-    ) -> Any:
+    def call(self, method: str, *args: Any, signature: str | None = None, timeout: float | None = None) -> Any:
         """Call a method and wait for its answer: None, the one result, or a tuple of results.
 
         Argument types come from the service's introspection, once, or from ``signature``. Descriptors in the
@@ -55,9 +53,7 @@ class Client:
             raise RuntimeError("a blocking call in the GLib thread would stop all deliveries; use acall")
         return self._send(self.interface, method, self._types(method, signature), args, timeout)
 
-    async def acall(
-        self, method: str, *args: Any, signature: str | None = None, timeout: float | None = None
-    ) -> Any:
+    async def acall(self, method: str, *args: Any, signature: str | None = None, timeout: float | None = None) -> Any:
         """``call`` for asyncio: the loop goes on meanwhile; cancelling the task cancels the call."""
         if signature is None and method not in self._signatures:
             self._learn(await self._asend(_INTROSPECTABLE, "Introspect", (), (), timeout))

@@ -95,9 +95,7 @@ def from_glib(error: Any, what: str, timeout: float) -> DaemonError:
         return Timeout(f"{what} did not answer within {timeout:g} s; whether it took effect is unknown")
     if name is not None:
         message = error.message.removeprefix(f"GDBus.Error:{name}: ")
-        return DaemonError.from_bus(
-            name, f"{what}: {message}" if name.startswith("org.freedesktop.") else message
-        )
+        return DaemonError.from_bus(name, f"{what}: {message}" if name.startswith("org.freedesktop.") else message)
     return Unavailable(f"{what} cannot be reached: {error.message}")
 
 

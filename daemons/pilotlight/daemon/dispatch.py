@@ -33,9 +33,7 @@ CallSoon = Callable[..., Any]
 class Answer:
     """The one answer to an invocation; implements ``Reply``."""
 
-    def __init__(
-        self, invocation: Any, name: str, outputs: tuple[str, ...], done: Callable[[], None]
-    ) -> None:
+    def __init__(self, invocation: Any, name: str, outputs: tuple[str, ...], done: Callable[[], None]) -> None:
         self.name = name
         self._invocation = invocation
         self._outputs = outputs
@@ -96,9 +94,7 @@ class Answer:
 
     def __del__(self) -> None:
         if self._invocation is not None:
-            self.fail(
-                DaemonError(f"{self.name} was dropped without an answer; whether it took effect is unknown")
-            )
+            self.fail(DaemonError(f"{self.name} was dropped without an answer; whether it took effect is unknown"))
 
 
 class Endpoint:
@@ -128,9 +124,7 @@ class Endpoint:
             crowded = self._open > CALLS_LIMIT
         answer = Answer(invocation, f"{described.name}.{method}", outputs, self._closed)
         if crowded:
-            answer.fail(
-                Busy(f"{described.name} has {CALLS_LIMIT} calls to answer; nothing was done, try again")
-            )
+            answer.fail(Busy(f"{described.name} has {CALLS_LIMIT} calls to answer; nothing was done, try again"))
             return
         if interface == _PROPERTIES:
             self._schedule(answer, contextvars.copy_context(), self._property, answer, method, body.unpack())

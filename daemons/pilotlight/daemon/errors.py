@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: N818 - the names are those of the bus: io.pilotlight.Error.Busy
+
 """Errors with a D-Bus name: raised in a method, they are raised again by name in the caller."""
 
 from __future__ import annotations

@@ -141,9 +141,7 @@ class CallerCache:
         if len(self._known) > CACHE_LIMIT:
             self._forget(next(iter(self._known)))
 
-    def _gone(
-        self, connection: Any, sender: str, path: str, interface: str, signal: str, parameters: Any
-    ) -> None:
+    def _gone(self, connection: Any, sender: str, path: str, interface: str, signal: str, parameters: Any) -> None:
         self._forget(parameters.unpack()[0])
 
     def _forget(self, bus_name: str) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 from gi.repository import Gio, GLib
 
 EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
-DOC = "io.pilotlight.Doc"
 
 
 class Emits(Enum):
@@ -28,7 +27,6 @@ class Method:
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    documented: bool
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,6 @@ class Property:
     signature: str
     emits: Emits
     writable: bool
-    documented: bool
 
 
 @dataclass(frozen=True)
@@ -63,16 +60,12 @@ def parse(xml: str, name: str) -> Interface:
     default = _annotation(info, EMITS) or Emits.VALUE.value
     return Interface(
         name=name,
-        methods={
-            m.name: Method(_signatures(m.in_args), _signatures(m.out_args), _annotation(m, DOC) is not None)
-            for m in info.methods
-        },
+        methods={m.name: Method(_signatures(m.in_args), _signatures(m.out_args)) for m in info.methods},
         properties={
             p.name: Property(
                 signature=p.signature,
                 emits=Emits(_annotation(p, EMITS) or default),
                 writable=bool(p.flags & Gio.DBusPropertyInfoFlags.WRITABLE),
-                documented=_annotation(p, DOC) is not None,
             )
             for p in info.properties
         },

@@ -66,9 +66,7 @@ class Logger:
         """Something is not as it should be; the work goes on."""
         self._write("warning", message, event, fields)
 
-    def error(
-        self, message: str, *, event: str = "", exc: BaseException | None = None, **fields: object
-    ) -> None:
+    def error(self, message: str, *, event: str = "", exc: BaseException | None = None, **fields: object) -> None:
         """Something failed; ``exc`` adds its traceback."""
         if exc is not None:
             fields["traceback"] = "".join(traceback.format_exception(exc))

@@ -164,11 +164,7 @@ def _check(kind: type[Service], description: Interface) -> None:
     wrong = [
         *(f"no method {name}" for name in description.methods if not callable(getattr(kind, name, None))),
         *(f"no property {name}" for name in description.properties if not _has_attribute(kind, name)),
-        *(
-            f"property {name} is writable; use a command"
-            for name, p in description.properties.items()
-            if p.writable
-        ),
+        *(f"property {name} is writable; use a command" for name, p in description.properties.items() if p.writable),
         *(
             f"command {name} is not in the interface file"
             for name, member in inspect.getmembers(kind, callable)
@@ -180,9 +176,7 @@ def _check(kind: type[Service], description: Interface) -> None:
         if callable(function):
             arguments = len(inspect.signature(function).parameters) - 1 - is_deferred(function)
             if arguments != len(method.inputs):
-                wrong.append(
-                    f"{name} takes {arguments} arguments, the interface file says {len(method.inputs)}"
-                )
+                wrong.append(f"{name} takes {arguments} arguments, the interface file says {len(method.inputs)}")
     if wrong:
         raise TypeError(f"{kind.__name__} does not implement {kind.interface}: " + "; ".join(wrong))
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Typed settings from ``/etc/pilotlight/<name>.yaml``. A missing or empty file is a working file.
 
-A settings class is a ``Settings`` struct with a default for every field and bounds by ``msgspec.Meta``.
-Errors name file, line and key: unknown keys (with the nearest known one), duplicate keys, wrong types, values
-out of bounds.
+A settings class is a ``Settings`` struct (``class X(Settings, frozen=True)``) with a default for every field
+and bounds by ``msgspec.Meta``. Errors name file, line and key: unknown keys (with the nearest known one),
+duplicate keys, wrong types, values out of bounds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Base of every settings class, at every level of nesting."""
 
 
-T = TypeVar("T", bound=Settings)
+T = TypeVar("T", bound=msgspec.Struct)
 Steps = tuple[str | int, ...]
 
 
@@ -68,9 +68,7 @@ def parse_settings(kind: type[T], data: bytes, path: str) -> T:
     try:
         return msgspec.convert(plain, kind)
     except msgspec.ValidationError as error:
-        raise SettingsError(
-            f"{path}:{_explain(kind, root, plain, str(error))}; nothing was changed"
-        ) from None
+        raise SettingsError(f"{path}:{_explain(kind, root, plain, str(error))}; nothing was changed") from None
 
 
 def _example(kind: type[T]) -> str:
@@ -105,9 +103,7 @@ def _resolve(kind: type[T], plain: Any, steps: Steps, message: str) -> Steps:
     while "..." in steps:
         at = steps.index("...")
         entries = _at(plain, steps[:at])
-        key = next(
-            (k for k in entries if _message(kind, _with(plain, steps[:at], {k: entries[k]})) == message), None
-        )
+        key = next((k for k in entries if _message(kind, _with(plain, steps[:at], {k: entries[k]})) == message), None)
         if key is None:
             return steps[:at]
         plain = _with(plain, steps[:at], {key: entries[key]})

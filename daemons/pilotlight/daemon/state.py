@@ -28,9 +28,7 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
     Raises OSError; the old content then is still there.
     """
     temporary = path.with_name(f".{path.name}.new")
-    descriptor = os.open(
-        temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode
-    )
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         os.fchmod(descriptor, mode)
         rest = memoryview(data)
@@ -79,9 +77,7 @@ class StateFile(Generic[T]):
         """Replace the file, so that a power cut leaves the old value or this one. Raises OSError."""
         data = msgspec.json.encode(value)
         if len(data) > SIZE_LIMIT:
-            raise ValueError(
-                f"{self.path}: {len(data)} bytes are more than {SIZE_LIMIT}; the old value stays"
-            )
+            raise ValueError(f"{self.path}: {len(data)} bytes are more than {SIZE_LIMIT}; the old value stays")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(self.path, data, mode)
 

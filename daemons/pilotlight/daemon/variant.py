@@ -40,9 +40,7 @@ def pack(signature: str, value: Any) -> Any:
 def pack_all(signatures: Sequence[str], values: Sequence[Any]) -> Any:
     """The tuple variant of a message body."""
     if len(signatures) != len(values):
-        raise TypeError(
-            f"{len(signatures)} values of types {' '.join(signatures) or '()'} wanted, got {len(values)}"
-        )
+        raise TypeError(f"{len(signatures)} values of types {' '.join(signatures) or '()'} wanted, got {len(values)}")
     return GLib.Variant.new_tuple(*[pack(s, v) for s, v in zip(signatures, values, strict=True)])
 
 

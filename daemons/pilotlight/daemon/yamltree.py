@@ -130,9 +130,7 @@ class _Builder:
             raise YamlError(node.line, "a key has to be a word or a number")
         if node.value in parent.entries:
             first = parent.entries[node.value][0]
-            raise YamlError(
-                node.line, f"key `{node.value}` appears twice, first in line {first}; keep one of them"
-            )
+            raise YamlError(node.line, f"key `{node.value}` appears twice, first in line {first}; keep one of them")
         return node.value
 
 
