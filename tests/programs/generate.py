@@ -10,7 +10,13 @@ from pathlib import Path
 LIBRARY = Path(__file__).parent / "lib"
 
 _AREAS = {"I": "input", "Q": "output", "M": "memory"}
-_SIZES = {"X": ("bool", "BOOL"), "B": ("byte", "BYTE"), "W": ("int", "UINT"), "D": ("dint", "UDINT"), "L": ("lint", "ULINT")}
+_SIZES = {
+    "X": ("bool", "BOOL"),
+    "B": ("byte", "BYTE"),
+    "W": ("int", "UINT"),
+    "D": ("dint", "UDINT"),
+    "L": ("lint", "ULINT"),
+}
 _ROLES = {"I": ("IN", "_P"), "Q": ("OUT", "_O"), "M": ("MEM", "_O")}
 
 
@@ -81,7 +87,7 @@ def files_of(sample: Sample) -> dict[str, str]:
 
 
 def _block(sample: Sample) -> str:
-    return sample.name.upper()
+    return f"{sample.name.upper()}_PROGRAM"
 
 
 def _pous_h(sample: Sample) -> str:
@@ -105,7 +111,9 @@ def _pous_c(sample: Sample) -> str:
         else:
             initial.append(f"  __INIT_VAR(data__->{v.name},{v.initial})")
     return (
-        f"{sample.prologue}\nvoid {block}_init__({block} *data__, BOOL retain) {{\n" + "\n".join(initial) + "\n}\n\n"
+        f"{sample.prologue}\nvoid {block}_init__({block} *data__, BOOL retain) {{\n"
+        + "\n".join(initial)
+        + "\n}\n\n"
         f"void {block}_body__({block} *data__) {{\n{sample.body}\n}}\n"
     )
 
@@ -150,7 +158,9 @@ def _variables_csv(sample: Sample) -> str:
         path = f"{where}.{v.name}"
         rows.append(f"{number};{role};{path};{path};{v.type};{v.type};{int(v.retain)};")
     return (
-        f"// Programs\n0;{where};{_block(sample)};\n\n// Variables\n" + "\n".join(rows) + f"\n\n// Ticktime\n{sample.period_ns}\n"
+        f"// Programs\n0;{where};{_block(sample)};\n\n// Variables\n"
+        + "\n".join(rows)
+        + f"\n\n// Ticktime\n{sample.period_ns}\n"
     )
 
 
@@ -162,7 +172,9 @@ def _debug_c(sample: Sample) -> str:
     return (
         '#include <stdbool.h>\n#include <string.h>\n#include "iec_types_all.h"\n#include "POUS.h"\n\n'
         f'char plc_program_md5[] = "{sample.identity}";\nuint8_t endianness;\nextern {_block(sample)} RES0__INSTANCE0;\n\n'
-        "static const struct {\n    void *ptr;\n    __IEC_types_enum type;\n} debug_vars[] = {\n" + rows + "\n};\n"
+        "static const struct {\n    void *ptr;\n    __IEC_types_enum type;\n} debug_vars[] = {\n"
+        + rows
+        + "\n};\n"
         f"\n#define VAR_COUNT {len(sample.variables)}\n" + _DEBUGGER
     )
 
@@ -231,7 +243,9 @@ void set_endianness(uint8_t value) { if (value <= 1) endianness = value; }
 
 
 def _glue_c(sample: Sample) -> str:
-    areas = [f"{kind}_{area}" for kind in ("bool", "byte", "int", "dint", "lint") for area in ("input", "output")]
+    areas = [
+        f"{kind}_{area}" for kind in ("bool", "byte", "int", "dint", "lint") for area in ("input", "output")
+    ]
     areas += ["int_memory", "dint_memory", "lint_memory", "bool_memory"]
     kinds = {kind: base for kind, base in _SIZES.values()}
     parameters, pointers, taken = [], [], []
@@ -248,7 +262,10 @@ def _glue_c(sample: Sample) -> str:
         glue.append(f"    {kind[0]}_{_AREAS[v.address[1]]}_ptr{place} = (IEC_{kind[1]} *){v.location};")
     return (
         '#include "iec_std_lib.h"\n\n'
-        + "".join(f"static {v.type} at{v.location};\n{v.type} *{v.location} = &at{v.location};\n" for v in _located(sample))
+        + "".join(
+            f"static {v.type} at{v.location};\n{v.type} *{v.location} = &at{v.location};\n"
+            for v in _located(sample)
+        )
         + "\nTIME __CURRENT_TIME;\nBOOL __DEBUG;\nextern unsigned long long common_ticktime__;\n\n"
         + "\n".join(pointers)
         + "\n\nvoid setBufferPointers_v4("

@@ -68,7 +68,11 @@ SAMPLES = {
         # The same with another identity and a faster task, for swapping programs.
         Sample(
             "invert",
-            (Var("BUTTON", "BOOL", address="%IX0.0"), Var("LAMP", "BOOL", address="%QX0.0"), Var("SCANS", "DINT")),
+            (
+                Var("BUTTON", "BOOL", address="%IX0.0"),
+                Var("LAMP", "BOOL", address="%QX0.0"),
+                Var("SCANS", "DINT"),
+            ),
             "  __SET_LOCATED(data__->LAMP, !__GET_LOCATED(data__->BUTTON));\n  data__->SCANS.value++;",
             10_000_000,
         ),
@@ -99,9 +103,17 @@ SAMPLES = {
         Sample("unlinked", _TRIP_VARIABLES, "  extern void missing_function(void);\n  missing_function();"),
         # Tries to read a file of the device while it is compiled.
         Sample("include", _TRIP_VARIABLES, prologue='#include "/etc/passwd"'),
-        Sample("incbin", _TRIP_VARIABLES, prologue='__asm__(".section .rodata\\n.incbin \\"/etc/passwd\\"\\n.text");'),
+        Sample(
+            "incbin",
+            _TRIP_VARIABLES,
+            prologue='__asm__(".section .rodata\\n.incbin \\"/etc/passwd\\"\\n.text");',
+        ),
         # Takes more memory to compile than there is.
-        Sample("huge", _TRIP_VARIABLES, prologue="static char huge[3000000000ULL] = {1};\nchar *keep(void) { return huge; }"),
+        Sample(
+            "huge",
+            _TRIP_VARIABLES,
+            prologue="static char huge[3000000000ULL] = {1};\nchar *keep(void) { return huge; }",
+        ),
         # One variable of every type.
         Sample("types", tuple(Var(f"A_{kind}", kind, _initial(kind)) for kind in _TYPES)),
         # A function block written in C++.

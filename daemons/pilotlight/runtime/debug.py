@@ -58,7 +58,6 @@ class DebugTarget(Protocol):
         """The variable's value in the encoding of its tag."""
 
     def force(self, index: int, value: bytes) -> bool:
-    def force(self, index: int, value: bytes) -> bool:
         """Force to `value` (encoding of the tag). False when the force table or the command ring is full."""
 
     def unforce(self, index: int) -> bool:

@@ -26,7 +26,9 @@ _TABLE = re.compile(r"\bdebug_vars\s*\[[^\]\n]*\]\s*=\s*\{")
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*|\[[0-9]+\])*")
 _KIND = re.compile(r"([A-Za-z][A-Za-z0-9_]*?)(_[PO])?_ENUM")
 _TICKTIME = re.compile(r"\bcommon_ticktime__\s*=\s*([0-9]+)[UuLl]*(?:\s*\*\s*([0-9]+)[UuLl]*)?\s*;")
-_LOCATED = re.compile(r"__LOCATED_VAR\(\s*\w+\s*,\s*\w+\s*,\s*([IQM])\s*,\s*([XBWDL])\s*((?:,\s*[0-9]+\s*)+)\)")
+_LOCATED = re.compile(
+    r"__LOCATED_VAR\(\s*\w+\s*,\s*\w+\s*,\s*([IQM])\s*,\s*([XBWDL])\s*((?:,\s*[0-9]+\s*)+)\)"
+)
 
 _TYPES = {kind.name: kind for kind in Type}
 
