@@ -58,17 +58,18 @@ async def main(context: Context) -> None:
 
     serving = asyncio.create_task(server.serve())
     renewing = asyncio.create_task(follow_certificate())
-    context.ready(
-        f"https on port {server.port}, {'claimed' if users.claimed else 'waiting for its first user'}"
-    )
     stopping = asyncio.create_task(context.stop.wait())
+    listening = asyncio.create_task(server.listening.wait())
     try:
+        await asyncio.wait((serving, stopping, listening), return_when=asyncio.FIRST_COMPLETED)
+        if listening.done():
+            context.ready(f"https on port {server.port}, {'claimed' if users.claimed else 'not claimed yet'}")
         await asyncio.wait((serving, renewing, stopping), return_when=asyncio.FIRST_COMPLETED)
     finally:
         backend.closing.set()
         server.should_exit = True
-        renewing.cancel()
-        stopping.cancel()
+        for task in (renewing, stopping, listening):
+            task.cancel()
         outcome = await asyncio.gather(serving, renewing, return_exceptions=True)
         backend.live.close()
         backend.hasher.close()

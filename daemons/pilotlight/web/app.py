@@ -51,9 +51,7 @@ def http_app(backend: Backend) -> FastAPI:
         Forbidden: lambda request, error: _sentence(403, str(error)),
         RequestValidationError: _invalid,
         HTTPException: _http,
-        Overloaded: lambda request, error: _sentence(
-            503, "Too many logins at once; try again in a second.", retry="1"
-        ),
+        Overloaded: lambda request, error: _sentence(503, "Too many logins at once; try again in a second.", retry="1"),
         StoreUnreadable: lambda request, error: _sentence(503, str(error)),
         sqlite3.Error: _database,
         Exception: lambda request, error: _sentence(

@@ -77,14 +77,8 @@ class Backend:
         if permits(session.user.role if session else None, access, claimed=claimed):
             return session
         if session is None:
-            raise Unauthorised(
-                "User already created!" if access is Access.CLAIM else "Missing Authorization Header"
-            )
-        needed = (
-            "Admin privileges required"
-            if access in (Access.ADMIN, Access.CLAIM)
-            else "Your role may only look"
-        )
+            raise Unauthorised("User already created!" if access is Access.CLAIM else "Missing Authorization Header")
+        needed = "Admin privileges required" if access in (Access.ADMIN, Access.CLAIM) else "Your role may only look"
         raise Forbidden(needed)
 
     def _bearer(self, header: str) -> Session:

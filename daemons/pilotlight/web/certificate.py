@@ -40,9 +40,7 @@ class CertificateStore:
         self.key_file = folder / "key.pem"
         self.certificate_file = folder / "certificate.pem"
 
-    def ensure(
-        self, names: Sequence[str], now: datetime.datetime, *, follow_names: bool
-    ) -> tuple[Certificate, str]:
+    def ensure(self, names: Sequence[str], now: datetime.datetime, *, follow_names: bool) -> tuple[Certificate, str]:
         """The certificate to use and, when a new one had to be made, why (empty otherwise).
 
         The key is kept when the certificate is renewed. With `follow_names` a name that is not in the
@@ -106,9 +104,7 @@ def renewal_reason(
     return ""
 
 
-def make_certificate(
-    key: ec.EllipticCurvePrivateKey, names: Sequence[str], now: datetime.datetime
-) -> x509.Certificate:
+def make_certificate(key: ec.EllipticCurvePrivateKey, names: Sequence[str], now: datetime.datetime) -> x509.Certificate:
     """A self-signed server certificate for these host names and addresses (the first is the common name)."""
     name = x509.Name(
         [

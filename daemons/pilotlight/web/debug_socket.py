@@ -58,9 +58,7 @@ class _Debug(socketio.AsyncNamespace):  # type: ignore[misc]
         except TokenError as error:
             raise Refused(f"Unauthorized: {error}") from None
         self._sessions[sid] = session
-        log.info(
-            f"{session.user.username} opened a debugger", event="web-debugger", user=session.user.username
-        )
+        log.info(f"{session.user.username} opened a debugger", event="web-debugger", user=session.user.username)
         await self.emit("connected", {"status": "ok"}, to=sid)
 
     async def on_disconnect(self, sid: str, reason: Any = None) -> None:

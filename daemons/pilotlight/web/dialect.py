@@ -59,9 +59,7 @@ def timing_stats(statistics: Mapping[str, Any], task: str) -> dict[str, Any]:
             figures[f"{time}_{figure}"] = _whole(statistics.get(f"{time}_{figure}"))
     figures["overruns"] = _whole(statistics.get("overruns")) or 0
     more = {
-        f"{time}_{figure}": _whole(statistics.get(f"{time}_{figure}"))
-        for time in _TIMES
-        for figure in _MORE_FIGURES
+        f"{time}_{figure}": _whole(statistics.get(f"{time}_{figure}")) for time in _TIMES for figure in _MORE_FIGURES
     }
     return {**figures, "tasks": [{"name": task or "main", **figures, **more}]}
 

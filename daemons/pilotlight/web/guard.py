@@ -15,6 +15,9 @@ class GuardedRoute(APIRoute):
     """A route of the table `roles.ACCESS`; making one that is not in it is a KeyError at start-up."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        methods = options.get("methods") or {"GET"}
+        roles = {ACCESS[method, path].name.lower() for method in methods}
+        options["openapi_extra"] = {**(options.get("openapi_extra") or {}), "x-role": ", ".join(sorted(roles))}
         super().__init__(path, endpoint, **options)
         self.access = {method: ACCESS[method, path] for method in self.methods}
 

@@ -138,11 +138,7 @@ class Watch:
             yield "tags", {"total": total, "tags": rows(snapshot, self._indexes)}
             return
         state = self._state(snapshot)
-        changed = [
-            index
-            for index, now, before in zip(self._indexes, state, self._seen, strict=True)
-            if now != before
-        ]
+        changed = [index for index, now, before in zip(self._indexes, state, self._seen, strict=True) if now != before]
         self._seen = state
         if changed:
             directory = snapshot.directory

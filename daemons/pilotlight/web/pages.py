@@ -5,6 +5,7 @@ elsewhere."""
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
@@ -79,4 +80,14 @@ async def static_file(request: Request, name: str) -> Response:
 @router.get("/api/openapi.json", include_in_schema=False)
 async def openapi(request: Request) -> JSONResponse:
     """The interface for programs."""
-    return JSONResponse(request.app.openapi())
+    return JSONResponse(_describe(request.app.openapi()))
+
+
+def _describe(description: dict[str, Any]) -> dict[str, Any]:
+    """Adds how to authenticate, and where one has to."""
+    description.setdefault("components", {})["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    for methods in description["paths"].values():
+        for operation in methods.values():
+            if operation["x-role"] != "public":
+                operation["security"] = [{"bearer": []}]
+    return description

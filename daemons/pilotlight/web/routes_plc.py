@@ -26,9 +26,7 @@ _UPLOAD_BODY = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary", "description": "The program's ZIP"}
-                    },
+                    "properties": {"file": {"type": "string", "format": "binary", "description": "The program's ZIP"}},
                 }
             }
         },

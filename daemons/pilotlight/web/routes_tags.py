@@ -21,9 +21,7 @@ PERIOD_S = 0.25
 KEEP_ALIVE_S = 15.0
 MOST_STREAMS = 16
 
-Segment = Annotated[
-    str, Query(pattern="^[A-Za-z0-9_-]{1,64}$", description="Name of the segment, e.g. `plc`")
-]
+Segment = Annotated[str, Query(pattern="^[A-Za-z0-9_-]{1,64}$", description="Name of the segment, e.g. `plc`")]
 Search = Annotated[str, Query(max_length=256, description="Words that a tag's name must hold")]
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="Most tags wanted")]
 

@@ -282,9 +282,7 @@ async def update_user(
             if not body.current_password:
                 return _reply(400, "The current password is required")
             wrong = (403, {"msg": "Current password is incorrect"})
-            refused = await _check_password(
-                request, parts, user.username, user, body.current_password, wrong=wrong
-            )
+            refused = await _check_password(request, parts, user.username, user, body.current_password, wrong=wrong)
             if refused is not None:
                 return refused
         hashed = await parts.hasher.hash(body.password)

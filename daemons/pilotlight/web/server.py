@@ -161,6 +161,8 @@ class WebServer(uvicorn.Server):
         self._context = context
         self.sockets = listen(settings.bind, settings.port)
         self.port: int = self.sockets[0].getsockname()[1]
+        self.listening = asyncio.Event()
+        """Set when connections are accepted."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -190,6 +192,7 @@ class WebServer(uvicorn.Server):
             for sock in self.sockets
         ]
         self.started = True
+        self.listening.set()
 
 
 def listen(bind: str, port: int) -> list[socket.socket]:

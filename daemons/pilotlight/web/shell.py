@@ -57,8 +57,7 @@ class Shell:
             )
         except Exception as error:  # noqa: BLE001 - the last resort: a bug must not end the connection without a word
             log.error(
-                f"A request failed inside the web daemon ({type(error).__name__}: {error}); "
-                "the program keeps running.",
+                f"A request failed inside the web daemon ({type(error).__name__}: {error}); the program keeps running.",
                 event="web-request-failed",
                 path=scope["path"],
                 method=scope["method"],
@@ -93,9 +92,7 @@ class _Request:
             async with asyncio.timeout(None if self.status else IDLE_S):
                 message = await self._receive()
         except TimeoutError:
-            raise HTTPException(
-                408, f"The request stopped arriving for {IDLE_S:.0f} s; send it again."
-            ) from None
+            raise HTTPException(408, f"The request stopped arriving for {IDLE_S:.0f} s; send it again.") from None
         self._taken += len(message.get("body", b""))
         if self._limit is not None and self._taken > self._limit:
             raise HTTPException(413, f"The request is too large; at most {self._limit} bytes are taken.")

@@ -87,9 +87,7 @@ class Tokens:
         if payload.get("type") != "access":
             raise TokenError("Only access tokens are allowed")
         try:
-            claims = Claims(
-                int(payload["sub"]), str(payload["jti"]), int(payload["gen"]), int(payload["exp"])
-            )
+            claims = Claims(int(payload["sub"]), str(payload["jti"]), int(payload["gen"]), int(payload["exp"]))
         except (KeyError, TypeError, ValueError, OverflowError):
             raise TokenError("Invalid token") from None
         return claims

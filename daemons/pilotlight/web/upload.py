@@ -69,16 +69,12 @@ class FilePart:
         try:
             self._parser.write(data)
         except FormParserError as error:
-            raise UploadRefused(
-                f"Unexpected error: the request is not proper multipart data ({error})"
-            ) from None
+            raise UploadRefused(f"Unexpected error: the request is not proper multipart data ({error})") from None
 
     def finish(self) -> ReceivedFile:
         """The file, sealed; UploadRefused when the request held none or was cut off."""
         if not self._complete:
-            raise UploadRefused(
-                "Unexpected error: the upload was cut off before its end" if self.found else NO_FILE
-            )
+            raise UploadRefused("Unexpected error: the upload was cut off before its end" if self.found else NO_FILE)
         if not self.found:
             raise UploadRefused(NO_FILE)
         fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, _SEALS)
