@@ -30,7 +30,7 @@ an output belongs to the program: force it over D-Bus (Runtime1.Force).
 """
 
 
-class _Refused(Exception):
+class RefusedError(Exception):
     """Something the user can mend; shown without a traceback."""
 
 
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
         settings = _settings()
         action: Callable[[argparse.Namespace, config.IoSettings], None] = options.action
         action(options, settings)
-    except (_Refused, LineError, config.PinMapError) as refusal:
+    except (RefusedError, LineError, config.PinMapError) as refusal:
         print(f"pilotlight lines: {refusal}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -81,7 +81,7 @@ def _settings() -> config.IoSettings:
     except FileNotFoundError:
         return config.IoSettings()
     except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
-        raise _Refused(f"{path} cannot be used: {error}") from error
+        raise RefusedError(f"{path} cannot be used: {error}") from error
 
 
 def _map(settings: config.IoSettings) -> PinMap:
@@ -92,7 +92,7 @@ def _line(settings: config.IoSettings, name: str) -> LineConfig:
     for line in _map(settings).lines:
         if line.name == name:
             return line
-    raise _Refused(f"io.yaml has no line {name}; it has: {', '.join(settings.lines) or 'none'}")
+    raise RefusedError(f"io.yaml has no line {name}; it has: {', '.join(settings.lines) or 'none'}")
 
 
 def _level(settings: config.IoSettings, line: LineConfig, published: dict[str, bool]) -> bool | None:
@@ -141,16 +141,20 @@ def _check(_: argparse.Namespace, settings: config.IoSettings) -> None:
 def _get(options: argparse.Namespace, settings: config.IoSettings) -> None:
     level = _level(settings, _line(settings, options.name), _published())
     if level is None:
-        raise _Refused(f"the level of {options.name} is not known: the runtime is not up (systemctl status pilotlight-runtime)")
+        raise RefusedError(
+            f"the level of {options.name} is not known: the runtime is not up (systemctl status pilotlight-runtime)"
+        )
     print(int(level))
 
 
 def _set(options: argparse.Namespace, settings: config.IoSettings) -> None:
     line = _line(settings, options.name)
     if settings.simulated is None or settings.simulated.label != line.chip:
-        raise _Refused(f"{line.name} is a line of the real chip {line.chip}: only lines of the simulated chip can be set")
+        raise RefusedError(
+            f"{line.name} is a line of the real chip {line.chip}: only lines of the simulated chip can be set"
+        )
     if line.direction is Direction.OUTPUT:
-        raise _Refused(f"{line.name} is an output ({line.address}): it belongs to the program")
+        raise RefusedError(f"{line.name} is an output ({line.address}): it belongs to the program")
     level = options.level in ("1", "on", "true")
     chip = SimulatedChip.existing(drivers.simulated_path(line.chip))
     try:
@@ -165,7 +169,9 @@ def _watch(options: argparse.Namespace, settings: config.IoSettings) -> None:
     try:
         reader = SegmentReader.open("plc")
     except SegmentMissing as error:
-        raise _Refused("the runtime is not up: there is no segment 'plc' to watch (systemctl status pilotlight-runtime)") from error
+        raise RefusedError(
+            "the runtime is not up: there is no segment 'plc' to watch (systemctl status pilotlight-runtime)"
+        ) from error
     while options.count <= 0 or shown < options.count:
         for name, level in _published().items():
             if known.get(name) != level:
@@ -174,4 +180,4 @@ def _watch(options: argparse.Namespace, settings: config.IoSettings) -> None:
                 shown += 1
         reader.wait(1.0)
         if not reader.current():
-            reader = reader.reopen()
+            reader.reopen()

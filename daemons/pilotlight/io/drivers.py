@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pilotlight.io.config import IoSettings
@@ -38,10 +39,12 @@ class Lines:
     pin_map: PinMap
     inputs: Bank
     outputs: Bank
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def drive_safe(self) -> None:
-        """Give every output its safe value. Every chip is tried; OSError when one failed."""
-        self.outputs.write(self.pin_map.safe_bits)
+        """Give every output its safe value, from any thread. Every chip is tried; OSError when one failed."""
+        with self._one_at_a_time:
+            self.outputs.write(self.pin_map.safe_bits)
 
     def close(self) -> None:
         """Give all lines back."""

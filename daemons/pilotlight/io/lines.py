@@ -48,7 +48,9 @@ class Address:
         """The address written as `text`; ValueError when it is none or its byte is above 1023."""
         match = _ADDRESS.fullmatch(text)
         if match is None:
-            raise ValueError(f"{text!r} is no bit address: write %IX0.0 to %IX{MAX_BYTE}.7 or %QX0.0 to %QX{MAX_BYTE}.7")
+            raise ValueError(
+                f"{text!r} is no bit address: write %IX0.0 to %IX{MAX_BYTE}.7 or %QX0.0 to %QX{MAX_BYTE}.7"
+            )
         address = cls(match[1], int(match[2]), int(match[3]))
         if address.byte > MAX_BYTE:
             raise ValueError(f"{text} is out of range: the highest byte is {MAX_BYTE}")

@@ -135,7 +135,9 @@ class SimulatedChip:
         place = len(MAGIC) + self._known(line)
         state = os.pread(self._fd, 1, place)[0]
         if state & HELD and state & OUTPUT:
-            raise LineError(f"line {line} of {self.path.stem} is an output of the controller: it cannot be driven from outside")
+            raise LineError(
+                f"line {line} of {self.path.stem} is an output of the controller: it cannot be driven from outside"
+            )
         os.pwrite(self._fd, bytes([(state & HELD) | DRIVEN | level]), place)
 
     def close(self) -> None:
@@ -157,4 +159,3 @@ def _claim(chip: mmap.mmap, line: LineConfig) -> None:
         chip[place] = HELD | DRIVEN | (state & LEVEL)
     else:
         chip[place] = HELD | (line.bias == "pull-up")
-

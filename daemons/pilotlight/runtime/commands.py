@@ -26,20 +26,15 @@ _REPORT = struct.Struct("<BxHIq")
 class Command(enum.IntEnum):
     """What the supervisor asks for."""
 
-    RUN = 1
-    """Take the lines and run the logic; `first_ns` in `argument` is the first slot (0: the next)."""
-    STOP = 2
-    """Stop the logic after the present scan, drive outputs safe, keep publishing."""
-    FINISH = 3
-    """Leave the lines as they are after the present scan and end the process: another one takes over."""
-    QUIT = 4
-    """Drive outputs safe and end the process."""
-    WRITE = 5
-    FORCE = 6
-    UNFORCE = 7
-    RESET_STATISTICS = 8
-    SCAN = 9
-    """Take the lines and scan without logic, outputs safe; argument as for RUN."""
+    ENTER = 1
+    """Go to the state `argument`, RUNNING or another, in which outputs are safe and the logic rests. The first ENTER
+    gives the process the lines; its value is the time of the first slot (`slot_value`), or empty."""
+    FINISH = 2
+    """End the process with the lines as they are: another one takes over."""
+    WRITE = 3
+    FORCE = 4
+    UNFORCE = 5
+    RESET_STATISTICS = 6
 
 
 class Report(enum.IntEnum):
@@ -61,7 +56,7 @@ class Report(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """A decoded command. `argument` is a variable's number or a time in nanoseconds, by kind."""
+    """A decoded command. `argument` is a variable's number, or a state, by kind."""
 
     kind: Command
     number: int
@@ -71,9 +66,6 @@ class Request:
 
 def encode(kind: Command, number: int, argument: int = 0, value: bytes = b"") -> bytes:
     """The bytes of a command. ValueError when `value` is longer than VALUE_MAX."""
-    if kind in (Command.RUN, Command.SCAN):
-        value = struct.pack("<q", argument)
-        argument = 0
     if len(value) > VALUE_MAX:
         raise ValueError(f"a value of {len(value)} bytes is too long for a command: at most {VALUE_MAX}")
     return _COMMAND.pack(kind, len(value), number & 0xFFFFFFFF, argument) + value
@@ -87,10 +79,17 @@ def decode(data: bytes) -> Request:
     value = bytes(data[_COMMAND.size : _COMMAND.size + size])
     if len(value) != size:
         raise ValueError("the command's value is truncated")
-    command = Command(kind)
-    if command in (Command.RUN, Command.SCAN):
-        return Request(command, number, struct.unpack("<q", value)[0], b"")
-    return Request(command, number, argument, value)
+    return Request(Command(kind), number, argument, value)
+
+
+def slot_value(first_ns: int) -> bytes:
+    """The value of ENTER for a first slot at `first_ns` (CLOCK_MONOTONIC)."""
+    return first_ns.to_bytes(8, "little")
+
+
+def first_slot(value: bytes) -> int | None:
+    """The first slot that the value of ENTER names, None when it names none."""
+    return int.from_bytes(value, "little") if value else None
 
 
 @dataclass(frozen=True)

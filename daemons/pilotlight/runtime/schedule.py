@@ -50,9 +50,10 @@ class Schedule:
     `slot_ns` is the time of the slot that is next or under way. `overruns` counts skipped slots.
     """
 
-    def __init__(self, tasks: Sequence[Task], first_ns: int) -> None:
+    def __init__(self, tasks: Sequence[Task], first_ns: int, now_ns: int) -> None:
+        """Begin with the first slot that is not before `now_ns` on the grid through `first_ns`."""
         self.period_ns = base_period(tasks)
-        self.slot_ns = first_ns
+        self.slot_ns = first_ns + max(0, -((first_ns - now_ns) // self.period_ns)) * self.period_ns
         self.overruns = 0
         self._slot = 0
         order = sorted(range(len(tasks)), key=lambda number: (tasks[number].priority, number))

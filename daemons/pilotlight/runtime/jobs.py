@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a scan process is told when it is spawned: one job, written as its command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a scan process needs to begin. Descriptors are numbers that it inherits; times are nanoseconds."""
+
+    parent: int
+    """Process number of the supervisor."""
+    segment: int
+    ring: int
+    reports: int
+    """Descriptors of the segment's file, the command ring and the writing end of the report pipe."""
+    program: str
+    """Path of the shared object; empty for the empty program."""
+    period_ns: int
+    """Slot to slot of the empty program."""
+    limit_ns: int
+    """How long after its planned time a scan may end before the process counts as hung."""
+    supervisor_ns: int
+    """How old the supervisor's sign of life may be."""
+    priority: int
+    """SCHED_FIFO priority; 0 for ordinary scheduling."""
+    cpu: int
+    """The processor to run on; -1 for any."""
+    memory: int
+    """Bytes of address space."""
+    safe: int
+    """Safe values of the outputs as bits."""
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    """Handles of the line requests, in bit order."""
+    input_points: tuple[str, ...] = ()
+    output_points: tuple[str, ...] = ()
+    """`byte.bit` of every line, in bit order."""
+    readable: tuple[str, ...] = ()
+    """Files and trees that loading the program may read."""
+
+
+def encode(job: Job) -> list[str]:
+    """The command-line arguments that say `job`."""
+    arguments = []
+    for field in fields(Job):
+        value = getattr(job, field.name)
+        text = "\n".join(value) if isinstance(value, tuple) else str(value)
+        arguments.append(f"{field.name}={text}")
+    return arguments
+
+
+def decode(arguments: Sequence[str]) -> Job:
+    """The job that `arguments` say. ValueError when they are not a job."""
+    given = dict(argument.partition("=")[::2] for argument in arguments)
+    values: dict[str, int | str | tuple[str, ...]] = {}
+    for field in fields(Job):
+        if field.name not in given:
+            raise ValueError(f"the job does not say {field.name}")
+        text = given[field.name]
+        if field.type == "int":
+            values[field.name] = int(text)
+        elif field.type == "str":
+            values[field.name] = text
+        else:
+            values[field.name] = tuple(text.split("\n")) if text else ()
+    return Job(**values)  # type: ignore[arg-type]
+
+
+def points(texts: Sequence[str]) -> list[tuple[int, int]]:
+    """`byte.bit` texts as pairs."""
+    pairs = (text.split(".") for text in texts)
+    return [(int(byte), int(bit)) for byte, bit in pairs]

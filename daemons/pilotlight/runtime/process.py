@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One scan process as its supervisor sees it: spawned, asked, watched, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pilotlight
+from pilotlight.runtime import commands, jobs
+from pilotlight.runtime.commands import Command, Message, Report
+from pilotlight.runtime.jobs import Job
+from pilotlight.tags import CommandRing, SegmentReader, SegmentWriter, now_ns
+
+VERDICT_S = 2.0
+"""How long a command may take until the scan process has reported its result."""
+END_S = 2.0
+"""How long a killed process may take to be gone."""
+UNREAD_MAX = 512
+"""More reports than a pipe holds."""
+PACKAGES = Path(pilotlight.__file__).parents[1]
+_SIGNALS = {
+    "SIGSEGV": "invalid memory access",
+    "SIGBUS": "invalid memory access",
+    "SIGFPE": "division by zero or another arithmetic trap",
+    "SIGILL": "invalid instruction",
+    "SIGABRT": "the program aborted itself",
+    "SIGKILL": "killed from outside, or a real-time burst was too long",
+    "SIGXCPU": "a real-time burst was too long",
+}
+
+
+class ScanError(Exception):
+    """A scan process could not be started, did not answer, or ended. The message says why."""
+
+
+class ScanProcess:
+    """A spawned scan process. Its coroutines and callbacks belong to one asyncio loop; `kill` to any thread."""
+
+    def __init__(
+        self,
+        child: subprocess.Popen[bytes],
+        writer: SegmentWriter,
+        ring: CommandRing,
+        reports: int,
+        notice: Callable[[str], None],
+    ) -> None:
+        self.pid = child.pid
+        self.pidfd = os.pidfd_open(child.pid)
+        self.ring = ring
+        self.reader: SegmentReader | None = None
+        self.ending = False
+        """True once it has been told to finish: to end with success is then no fault."""
+        self.last_words = ""
+        """Why it ended by itself, once `drain` has read it."""
+        self._closed = False
+        self._child = child
+        self._writer = writer
+        self._reports = reports
+        self._notice = notice
+        self._loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._finished: asyncio.Future[int] = self._loop.create_future()
+        self._verdicts: dict[int, asyncio.Future[int]] = {}
+        self._next = 1
+        self._loop.add_reader(reports, self._read_report)
+
+    @classmethod
+    def spawn(
+        cls, job: Job, writer: SegmentWriter, lines: tuple[int, ...], notice: Callable[[str], None]
+    ) -> ScanProcess:
+        """Start the process for `job`, whose `parent`, `segment`, `ring` and `reports` are filled in here.
+
+        `lines` are the descriptors of the line requests. `notice` gets what the process has to say to people.
+        Call it in the main thread: the process ends when the thread that spawned it ends. Raises OSError.
+        """
+        ring = CommandRing.create(slot=commands.SLOT)
+        ring.touch(now_ns())
+        reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        job = replace(job, parent=os.getpid(), segment=writer.fd, ring=ring.fd, reports=writing)
+        try:
+            child = subprocess.Popen(
+                [sys.executable, "-s", "-S", "-P", "-B", "-m", "pilotlight.runtime.scan", *jobs.encode(job)],
+                env={"PYTHONPATH": str(PACKAGES), "LC_ALL": "C.UTF-8"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(writer.fd, ring.fd, writing, *lines),
+                cwd="/",
+            )
+        except OSError:
+            os.close(reading)
+            ring.close()
+            raise
+        finally:
+            os.close(writing)
+        return cls(child, writer, ring, reading, notice)
+
+    async def ready(self, timeout_s: float) -> None:
+        """Wait until its program is loaded and initialised. ScanError otherwise; kill it then."""
+        try:
+            await asyncio.wait_for(asyncio.shield(self._ready), timeout_s)
+        except TimeoutError:
+            raise ScanError(f"the program was not initialised within {timeout_s:g} s") from None
+
+    def activate(self) -> None:
+        """Make its segment the present epoch. SegmentError when that fails."""
+        self._writer.activate()
+        self.reader = SegmentReader.open("plc")
+
+    async def ask(self, kind: Command, argument: int = 0, value: bytes = b"") -> int:
+        """Send a command and wait for its result, a code. ScanError when it does not come."""
+        number = self.send(kind, argument, value)
+        verdict = self._verdicts[number] = self._loop.create_future()
+        try:
+            return await asyncio.wait_for(verdict, VERDICT_S)
+        except TimeoutError:
+            raise ScanError(f"the scan process did not answer within {VERDICT_S:g} s") from None
+        finally:
+            self._verdicts.pop(number, None)
+
+    def send(self, kind: Command, argument: int = 0, value: bytes = b"") -> int:
+        """Send a command without waiting; its number. ScanError when the ring is full."""
+        number = self._next
+        self._next = self._next % 0xFFFFFFFF + 1
+        if not self.ring.push(commands.encode(kind, number, argument, value)):
+            raise ScanError("the scan process does not take commands")
+        return number
+
+    async def finish(self, timeout_s: float) -> int:
+        """End it with the lines as they are; the time of the slot it would have served next. ScanError."""
+        self.ending = True
+        self.send(Command.FINISH)
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._finished), timeout_s)
+        except TimeoutError:
+            raise ScanError(f"the scan did not end within {timeout_s:g} s") from None
+
+    def kill(self) -> None:
+        """Kill it at once. From any thread; harmless when it has ended."""
+        try:
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+    def ended(self) -> bool:
+        """Whether the process is gone. From any thread."""
+        return self._child.poll() is not None
+
+    def exit_reason(self) -> str:
+        """How the process has ended, in words; empty while it lives, and after it finished as told. From any thread."""
+        code = self._child.poll()
+        if code is None or (code == 0 and self.ending):
+            return ""
+        if code >= 0:
+            return f"the scan process ended with code {code}"
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        return f"the scan process ended by {name} ({_SIGNALS.get(name, 'no usual cause')})"
+
+    def drain(self) -> None:
+        """Read what it still has to say. Call it when the process is gone."""
+        for _ in range(UNREAD_MAX):
+            if self._reports < 0:
+                return
+            self._read_report()
+
+    def close(self) -> None:
+        """Kill it if it lives, take its exit and let go of everything; again is harmless. In the asyncio thread."""
+        if self._closed:
+            return
+        self._closed = True
+        self.kill()
+        try:
+            self._child.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._notice(f"process {self.pid} is not gone {END_S:g} s after it was killed")
+        if self._reports >= 0:
+            self._close_reports("the scan process was ended")
+        if self.reader is not None:
+            self.reader.close()
+        self._writer.close()
+        self.ring.close()
+        os.close(self.pidfd)
+
+    def _read_report(self) -> None:
+        try:
+            data = os.read(self._reports, commands.REPORT)
+        except BlockingIOError:
+            return
+        if not data:
+            self._close_reports(self.exit_reason() or "the scan process ended")
+            return
+        try:
+            message = commands.parse(data)
+        except ValueError as error:
+            self._notice(f"process {self.pid} is killed because it reports nonsense: {error}")
+            self.kill()
+            self._close_reports("the scan process reported nonsense")
+            return
+        self._take(message)
+
+    def _take(self, message: Message) -> None:
+        if message.kind is Report.READY and not self._ready.done():
+            self._ready.set_result(None)
+        elif message.kind is Report.FAILED:
+            self._refuse(message.text)
+        elif message.kind is Report.DONE and message.command in self._verdicts:
+            verdict = self._verdicts[message.command]
+            if not verdict.done():
+                verdict.set_result(message.value)
+        elif message.kind is Report.FINISHED and not self._finished.done():
+            self._finished.set_result(message.value)
+        elif message.kind is Report.NOTICE:
+            self._notice(message.text)
+        elif message.kind is Report.ENDED:
+            self.last_words = message.text
+
+    def _close_reports(self, reason: str) -> None:
+        self._loop.remove_reader(self._reports)
+        os.close(self._reports)
+        self._reports = -1
+        self._refuse(reason)
+
+    def _refuse(self, reason: str) -> None:
+        """Answer everybody who waits that nothing will come."""
+        waiting: list[asyncio.Future[Any]] = [self._ready, self._finished, *self._verdicts.values()]
+        for future in waiting:
+            if not future.done():
+                future.set_exception(ScanError(reason))
+                future.exception()

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scan process: load a program, give up everything that is not needed, run the cycle.
+
+Started by the supervisor as `python3 -m pilotlight.runtime.scan <job>`, never by hand. It ends by itself with outputs
+safe when its supervisor is gone, and without touching outputs when a successor takes over.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+from pilotlight.io import inherit, uapi
+from pilotlight.io.lines import Bank
+from pilotlight.runtime import commands, filters, jobs, sandbox
+from pilotlight.runtime.commands import Report
+from pilotlight.runtime.cycle import Cycle, Ended, Parts
+from pilotlight.runtime.jobs import Job
+from pilotlight.runtime.native import EmptyProgram, NativeProgram, Program, ProgramError
+from pilotlight.runtime.scantags import DescriptionError, OwnTags, program_tag
+from pilotlight.runtime.schedule import base_period
+from pilotlight.tags import CommandRing, SegmentWriter
+
+EXIT_FINISHED, EXIT_ENDED, EXIT_FAILED, EXIT_LINES = 0, 3, 4, 5
+_IOCTLS = (uapi.GET_VALUES, uapi.SET_VALUES)
+_BURST_MARGIN_US = 1_000_000
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the process; returns its exit code."""
+    job = jobs.decode(arguments)
+    tell = _teller(job.reports)
+    try:
+        outputs = inherit.bank(job.outputs)
+        cycle = _prepare(job, tell, outputs)
+    except (ProgramError, DescriptionError, OSError, ValueError) as error:
+        tell(Report.FAILED, 0, 0, str(error))
+        return EXIT_FAILED
+    tell(Report.READY, 0, 0, "")
+    return _run(cycle, outputs, job.safe, tell)
+
+
+def _run(cycle: Cycle, outputs: Bank, safe: int, tell: Callable[[Report, int, int, str], None]) -> int:
+    try:
+        cycle.loop()
+    except Ended as end:
+        if end.lines_kept:
+            return EXIT_FINISHED
+        outputs.write(safe)
+        tell(Report.ENDED, 0, 0, end.text)
+        return EXIT_ENDED
+    except OSError as error:
+        tell(Report.ENDED, 0, 0, f"a line cannot be read or written: {error}")
+        outputs.write(safe)
+    return EXIT_LINES
+
+
+def _prepare(job: Job, tell: Callable[[Report, int, int, str], None], outputs: Bank) -> Cycle:
+    sandbox.name_process("pilotlight-scan")
+    sandbox.end_with_parent(job.parent, signal.SIGTERM)
+    signal.signal(signal.SIGTERM, _supervisor_ended)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    inputs = inherit.bank(job.inputs)
+    writer = SegmentWriter.attach(job.segment)
+    ring = CommandRing.attach(job.ring)
+    _confine(job, tell)
+    program: Program = NativeProgram.load(Path(job.program)) if job.program else EmptyProgram(job.period_ns)
+    count = len(program.variables)
+    for index, variable in enumerate(program.variables):
+        if index >= len(writer.directory) or program_tag(variable) != writer.directory[index]:
+            raise DescriptionError(f"the segment does not fit variable {variable.name}: build the program again")
+    base_period(program.tasks)
+    tags = OwnTags(writer.directory, writer.image, count, inputs.count, outputs.count)
+    program.prepare(writer.image, [writer.directory.offset(index) for index in range(count)])
+    program.bind(0, jobs.points(job.input_points))
+    program.bind(1, jobs.points(job.output_points))
+    parts = Parts(program, writer, tags, ring, inputs, outputs, job.safe, job.limit_ns, job.supervisor_ns, tell)
+    cycle = Cycle(parts)
+    cycle.publish_initial()
+    _become_real_time(job, tell)
+    sandbox.install(filters.running(job.reports, os.getpid(), _IOCTLS))
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    return cycle
+
+
+def _confine(job: Job, tell: Callable[[Report, int, int, str], None]) -> None:
+    """Give up everything but loading the program."""
+    if job.cpu >= 0:
+        os.sched_setaffinity(0, {job.cpu})
+    if job.priority:
+        try:
+            sandbox.lock_memory()
+        except OSError as error:
+            tell(Report.NOTICE, 0, 0, f"memory is not locked, so a scan may wait for a page: {error.strerror}")
+    sandbox.limit(job.memory, (job.limit_ns + job.supervisor_ns) // 1000 + _BURST_MARGIN_US)
+    sandbox.give_up_privileges()
+    if not sandbox.restrict_files(Path(path) for path in job.readable):
+        tell(Report.NOTICE, 0, 0, "the kernel has no Landlock: files are protected by the system-call filter alone")
+    sandbox.install(filters.loading(job.reports, os.getpid(), _IOCTLS))
+
+
+def _become_real_time(job: Job, tell: Callable[[Report, int, int, str], None]) -> None:
+    if not job.priority:
+        return
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(job.priority))
+    except PermissionError as error:
+        text = f"real-time priority {job.priority} is refused, scans may be late: {error.strerror}; check LimitRTPRIO="
+        tell(Report.NOTICE, 0, 0, text)
+
+
+def _teller(fd: int) -> Callable[[Report, int, int, str], None]:
+    os.set_blocking(fd, False)
+
+    def tell(kind: Report, command: int, value: int, text: str) -> None:
+        try:
+            os.write(fd, commands.report(kind, command, value, text))
+        except BlockingIOError:
+            # The pipe holds 256 reports; a supervisor that has not read them notices by the missing answer.
+            return
+
+    return tell
+
+
+def _supervisor_ended(_: int, __: FrameType | None) -> None:
+    raise Ended("the supervisor has ended")
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stderr.flush()
+    os._exit(code)
