@@ -77,7 +77,7 @@ SAMPLES = {
             10_000_000,
         ),
         # Writes through a null pointer.
-        Sample("null", _TRIP_VARIABLES, _TRIPPED + "    INT *volatile nowhere = 0;\n    *nowhere = 1;\n  }"),
+        Sample("null", _TRIP_VARIABLES, _TRIPPED + "    volatile INT *volatile nowhere = 0;\n    *nowhere = 1;\n  }"),
         # Never comes back.
         Sample("loop", _TRIP_VARIABLES, _TRIPPED + "    for (volatile int forever = 1; forever;) ;\n  }"),
         # Does not compile.
@@ -86,12 +86,12 @@ SAMPLES = {
         Sample(
             "constructor",
             _TRIP_VARIABLES,
-            prologue="__attribute__((constructor)) static void crash(void) { INT *volatile nowhere = 0; *nowhere = 1; }",
+            prologue="__attribute__((constructor)) static void crash(void) { volatile INT *volatile nowhere = 0; *nowhere = 1; }",
         ),
         # Crashes while it is initialised.
         Sample(
             "initialiser",
-            (Var("VALUE", "INT", "({ INT *volatile nowhere = 0; *nowhere; })"),),
+            (Var("VALUE", "INT", "({ volatile INT *volatile nowhere = 0; *nowhere; })"),),
         ),
         # Never ends to load.
         Sample(
