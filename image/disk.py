@@ -5,7 +5,9 @@ Every identifier is fixed and every time is the same, so that the same inputs gi
 sparse: only what is not zero takes space.
 """
 
+import os
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +42,18 @@ class Disk:
 def board_list(board: str, name: str) -> list[str]:
     """The names in a list of a board, for instance its `modules`."""
     return kernel.wanted((PROJECT / "bsp" / board / name).read_text())
+
+
+def source_time() -> int:
+    """The time of the files in a root (seconds since 1970): `SOURCE_DATE_EPOCH`, or the last commit's, or a fixed one.
+
+    A device without a clock starts at this time.
+    """
+    if given := os.environ.get("SOURCE_DATE_EPOCH", ""):
+        return int(given)
+    words = ["git", "-C", str(PROJECT), "log", "-1", "--format=%ct"]
+    told = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+    return int(told) if told else EPOCH
 
 
 def build(chosen: Board, root: Artefact) -> Disk:
@@ -92,6 +106,7 @@ def make_initramfs(board: str, source: Artefact, output: Path, use: Tools) -> Ar
 def make_root(board: str, root: Artefact, source: Artefact, output: Path, sizes: Sizes, use: Tools) -> Artefact:
     """What a root slot holds (`root.img`) and the command line's words about it (`cmdline`), in a directory."""
     modules = board_list(board, "modules") + board_list(board, "initramfs-modules")
+    when = source_time()
 
     def make(target: Path, log: Log) -> None:
         target.mkdir()
@@ -102,7 +117,7 @@ def make_root(board: str, root: Artefact, source: Artefact, output: Path, sizes:
         kernel.install(found, modules, tree)
         use.run(log, ["depmod", "-b", tree / "usr", found.version])
         use.run(log, [
-            "mkfs.erofs", "--quiet", f"-z{ROOT_COMPRESSION}", f"-C{CLUSTER}", f"-T{EPOCH}", f"-U{identifier('root')}",
+            "mkfs.erofs", "--quiet", f"-z{ROOT_COMPRESSION}", f"-C{CLUSTER}", f"-T{when}", f"-U{identifier('root')}",
             "-Lpilotlight", image, tree,
         ])  # fmt: skip
         shutil.rmtree(tree)
@@ -112,7 +127,7 @@ def make_root(board: str, root: Artefact, source: Artefact, output: Path, sizes:
         (target / "cmdline").write_text(hashed.command_line("A") + "\n")
 
     inputs = [
-        root, source, modules, use.root, EPOCH, ROOT_COMPRESSION, CLUSTER, sizes.root,
+        root, source, modules, use.root, when, ROOT_COMPRESSION, CLUSTER, sizes.root,
         Path(kernel.__file__), Path(verity.__file__),
     ]  # fmt: skip
     return step(f"root file system {board}", inputs=inputs, output=output, make=make)

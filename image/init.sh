@@ -5,6 +5,8 @@
 #   pilotlight.slot=A|B          which slot: partition root-a or root-b
 #   roothash=HEX                 root of the slot's hash tree; nothing else is ever mounted as root
 #   pilotlight.hash_offset=N     where the hash tree begins in the partition, in bytes
+#
+# The device's identity is looked up on the data partition, because systemd wants it before anything is mounted.
 PATH=/usr/bin:/usr/sbin
 WAIT=100     # tenths of a second that a partition may take to appear
 RESTART=10   # seconds a message stays on the screen before the restart
@@ -73,6 +75,15 @@ export DM_DISABLE_UDEV=1
 veritysetup open --panic-on-corruption --hash-offset="$offset" "$device" root "$device" "$roothash" 2>/run/verity ||
   fail "$device does not carry the root file system of this kernel: $(cat /run/verity)"
 mount -t erofs -o ro /dev/mapper/root /sysroot || fail "the verified root of slot $slot cannot be mounted"
+
+# Read as it is on the disk, without repair: a device that has no identity there gets one at this start.
+data=$(partition data)
+if [ -n "$data" ] && mount -t ext4 -o ro,noload "$data" /data 2>/dev/null; then
+  if [ -s /data/system/machine-id ]; then
+    cp /data/system/machine-id /run/machine-id && mount --bind /run/machine-id /sysroot/etc/machine-id
+  fi
+  umount /data
+fi
 
 mount --move /proc /sysroot/proc
 mount --move /sys /sysroot/sys

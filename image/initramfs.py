@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from image.errors import BuildError
 from image.kernel import Kernel, module_name, select, unpacked
 
-APPLETS = ("cat", "echo", "grep", "insmod", "ls", "mkdir", "mount", "reboot", "sed", "sh", "sleep", "switch_root", "sync")
-DIRECTORIES = ("dev", "proc", "run", "sys", "sysroot", "tmp")
+APPLETS = ("cat", "cp", "echo", "grep", "insmod", "ls", "mkdir", "mount", "reboot", "sed", "sh", "sleep", "switch_root", "umount")
+DIRECTORIES = ("data", "dev", "proc", "run", "sys", "sysroot", "tmp")
 PROGRAMS = ("usr/sbin/veritysetup",)
 LIBRARY_DIRECTORIES = ("usr/lib", "usr/lib64")
 LINK_LIMIT = 8  # links that may be followed to one library
