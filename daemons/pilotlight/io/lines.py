@@ -179,7 +179,7 @@ class Chip(Protocol):
         """Lines are numbered from 0 to one below this."""
 
     def request(self, lines: Sequence[LineConfig], values: int = 0) -> Request:
-        """Hold `lines` (all of one direction, 1 to 64), outputs at `values` from the first moment; LineError if refused."""
+        """Hold 1 to 64 lines of one direction, outputs at `values` from the first moment; LineError when refused."""
 
     def close(self) -> None:
         """Close the chip; its requests stay held."""

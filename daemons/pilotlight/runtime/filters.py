@@ -123,10 +123,9 @@ def loading(report_fd: int, pid: int, ioctls: Sequence[int]) -> Rules:
         "sched_setscheduler": _ALWAYS,
         "seccomp": [[(0, 0xFFFFFFFF, _SET_MODE_FILTER)]],
     }
-    reading = (
-        "access faccessat faccessat2 fstat getcwd getdents64 lseek lstat newfstatat pread64 read readlink readlinkat stat statx"
-    ).split()
-    return {**running(report_fd, pid, ioctls), **dict.fromkeys(reading, _ALWAYS), **extra}
+    reading = "access faccessat faccessat2 fstat getcwd getdents64 lseek lstat newfstatat pread64 read readlink"
+    more = "readlinkat stat statx"
+    return {**running(report_fd, pid, ioctls), **dict.fromkeys(f"{reading} {more}".split(), _ALWAYS), **extra}
 
 
 def assemble(rules: Rules, machine: str) -> bytes:
