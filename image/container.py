@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The board `container`: the appliance's root file system with its own systemd, on the building machine.
 
-    with Container(root, data, port=0) as appliance:
+    with Container(data) as appliance:
         code, output = appliance.exec(["systemctl", "is-system-running"])
 
 The root is read-only; what the appliance keeps is in `data`. It has a network of its own with loopback alone; its port
@@ -23,24 +23,32 @@ from types import TracebackType
 from image import debian, processes
 from image.errors import BuildError
 from image.forward import Forwarder
+from image.steps import BUILD
 
+ROOT = BUILD / "container" / "root"
 PORT = 8443
-START_TIMEOUT = 30.0  # seconds until systemd runs
+START_TIMEOUT = 30.0  # seconds until systemd and the bus run
 STOP_TIMEOUT = 15.0  # seconds for an orderly end
 POLL = 0.05  # seconds
 POWER_OFF = signal.SIGRTMIN + 4  # what systemd takes as "power off"
 PR_SET_PDEATHSIG = 1
+BUS = "/run/dbus/system_bus_socket"
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
 
 
 class Container:
     """A running appliance in a container; made once, started once, stopped once."""
 
-    def __init__(self, root: Path, data: Path, *, port: int = PORT, console: Path | None = None) -> None:
-        """`port` is this machine's port for the appliance's web (0: any free one); `console` keeps its console output."""
+    def __init__(self, data: Path, *, root: Path = ROOT, port: int = 0) -> None:
+        """`data` is the folder that is its data partition; `port` this machine's port for its web (0: any free one).
+
+        What it says on its console is kept beside `data`. Raises BuildError when the port is in use.
+        """
+        if not root.exists():
+            raise BuildError(f"there is no root file system {root}: make it with './build-image.sh build container'")
         self.root = root
         self.data = data
-        self.console = console or data.with_name(data.name + ".console.log")
+        self.console = data.with_name(data.name + ".console.log")
         self.leader = 0
         self._forwarder = Forwarder(port)
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,7 +68,7 @@ class Container:
         self.stop()
 
     def start(self) -> None:
-        """Start it and return when its systemd runs. Raises BuildError, with the end of its console, when it does not."""
+        """Start it and return when its systemd and its bus run. Raises BuildError, with the end of its console, when it does not."""
         self.data.mkdir(parents=True, exist_ok=True)
         identity = machine_id(self.data)
         try:
@@ -82,7 +90,7 @@ class Container:
         """
         done = subprocess.run(
             self.enter(argv), input=input.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
-            check=False, cwd="/",
+            check=False,
         )  # fmt: skip
         return done.returncode, done.stdout.decode(errors="replace")
 
@@ -128,7 +136,8 @@ class Container:
         return [
             *delegated(), "unshare", "--mount", "--propagation", "private", "--", str(debian.HOOKS / "container"),
             "--quiet", "--register=no", "--keep-unit", "--boot", "--read-only", f"--directory={self.root}",
-            f"--bind={self.data}:/data", "--private-network", "--machine=pilotlight", f"--uuid={identity}",
+            f"--bind={self.data}:/data", "--private-network", f"--machine=pilotlight-{os.getpid()}",
+            "--hostname=pilotlight", f"--uuid={identity}",
             "--console=read-only", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
         ]  # fmt: skip
 
@@ -136,7 +145,7 @@ class Container:
         assert self._process is not None
         while time.monotonic() < limit and self.running():
             leader = processes.leader(self._process.pid, processes.statuses())
-            if leader is not None:
+            if leader is not None and Path(f"/proc/{leader}/root{BUS}").exists():
                 return leader
             time.sleep(POLL)
         raise BuildError(f"the container did not start; the end of its console ({self.console}):\n{self.tail()}")
@@ -152,8 +161,17 @@ def delegated() -> list[str]:
 def enter(leader: int, argv: Sequence[str]) -> list[str]:
     """The command line that runs `argv` as root in the container whose system manager is process `leader`."""
     environment = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
-    namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd=/"]
-    return ["nsenter", f"--target={leader}", *namespaces, "/usr/bin/env", "--ignore-environment", *environment, *argv]
+    namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root"]
+    return [
+        "nsenter",
+        f"--target={leader}",
+        *namespaces,
+        "/usr/bin/env",
+        "--chdir=/",
+        "--ignore-environment",
+        *environment,
+        *argv,
+    ]
 
 
 def end_with_parent() -> None:

@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from image import host, mirror
+from image.errors import BuildError
 from image.steps import PROJECT, Log
 
 HOOKS = PROJECT / "image" / "hooks"
+HELPERS = "/run/helpers"  # in the new root, while it is installed: programs that come before its own
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
+QEMU_USER = {"amd64": "x86_64", "arm64": "aarch64"}
 
 # Neither is read on an appliance; licences are kept.
 EXCLUDED = [
@@ -28,26 +31,32 @@ def install(log: Log, repository: Path, packages: Sequence[str], arch: str, targ
     `native` is a root of the host's architecture that lends its programs; needed where `arch` is not the host's.
     Python modules are left uncompiled (see `compile_modules`).
     """
-    foreign = arch != host.architecture()
-    options = [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED]
+    options = [f'--aptopt=DPkg::Path "{HELPERS}:/usr/sbin:/usr/bin:/sbin:/bin"', f'--setup-hook={HOOKS}/helpers "$1"']
+    options += [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED]
     options += [f"--dpkgopt=path-include={pattern}" for pattern in INCLUDED]
-    options += [f"--setup-hook={HOOKS}/no-compile \"$1\""]
-    if foreign:
-        enable_foreign(log)
+    if arch != host.architecture():
+        enable_foreign(log, arch)
         options += [
-            f"--extract-hook={HOOKS}/native-path \"$1\" {native}",
-            f"--essential-hook={HOOKS}/native-interpreters \"$1\" {native}",
-            f"--customize-hook={HOOKS}/native-off \"$1\"",
+            f'--extract-hook={HOOKS}/native-path "$1" {native}',
+            f'--essential-hook={HOOKS}/native-interpreters "$1" {native}',
+            f'--customize-hook={HOOKS}/native-off "$1"',
         ]
+    options += [f'--customize-hook=rm -r "$1"{HELPERS}']
     log.run([
         "unshare", "--mount", "--propagation", "private",
         "mmdebstrap", "--mode=root", "--variant=essential", f"--architectures={arch}", "--format=directory",
-        "--dpkgopt=force-unsafe-io", "--skip=cleanup/apt", '--aptopt=DPkg::Path "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"',
+        "--dpkgopt=force-unsafe-io", "--skip=cleanup/apt",
         *options, f"--include={','.join(packages)}", mirror.SUITE, target, f"deb [trusted=yes] copy://{repository} ./",
     ])  # fmt: skip
 
 
-def enable_foreign(log: Log) -> None:
-    """Let the kernel run programs of the other architecture through qemu-user."""
+def enable_foreign(log: Log, arch: str) -> None:
+    """Let the kernel run programs of a foreign architecture through qemu-user. Raises BuildError where that is missing."""
     if not (BINFMT / "register").exists():
         log.run(["mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT])
+    name = f"qemu-{QEMU_USER[arch]}"
+    if not (BINFMT / name).exists():
+        rule = Path(f"/usr/lib/binfmt.d/{name}.conf")
+        if not rule.exists():
+            raise BuildError(f"this machine cannot run programs for {arch}: install qemu-user-static")
+        (BINFMT / "register").write_text(rule.read_text())

@@ -29,7 +29,9 @@ class Forwarder:
             self._listening.bind(("127.0.0.1", port))
         except OSError as error:
             self._listening.close()
-            raise BuildError(f"port {port} of this machine is in use: end what uses it, or choose another with --port") from error
+            raise BuildError(
+                f"port {port} of this machine is in use: end what uses it, or choose another with --port"
+            ) from error
         self._listening.listen()
         self.port: int = self._listening.getsockname()[1]
         self._thread: threading.Thread | None = None

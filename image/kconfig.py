@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evaluates `Kconfig`; run inside a tools root, where kconfiglib is.
 
-    kconfig.py resolve OUTPUT FILE…    write every symbol's value after loading the files one over the other
-    kconfig.py minimal CONFIG OUTPUT   write only what differs from the defaults
+kconfig.py resolve OUTPUT FILE…    write every symbol's value after loading the files one over the other
+kconfig.py minimal CONFIG OUTPUT   write only what differs from the defaults
 """
 
 import os

@@ -114,8 +114,6 @@ def drift(packages: Sequence[Package], locked: dict[tuple[str, str], Package]) -
 
 def preferences(locked: Iterable[Package], backports: Sequence[str]) -> str:
     """Apt preferences: the locked versions win where the mirror has them; `backports` name patterns come from backports."""
-    parts = [
-        f"Package: {pattern}\nPin: release n=trixie-backports\nPin-Priority: 990\n" for pattern in backports
-    ]
+    parts = [f"Package: {pattern}\nPin: release n=trixie-backports\nPin-Priority: 990\n" for pattern in backports]
     parts += [f"Package: {p.name}\nPin: version {p.version}\nPin-Priority: 1001\n" for p in locked]
     return "\n".join(parts)

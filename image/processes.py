@@ -30,7 +30,11 @@ def leader(top: int, processes: dict[int, str]) -> int | None:
     parents = {pid: int(parent[0]) for pid, status in processes.items() if (parent := field(status, "PPid"))}
     for pid, status in processes.items():
         seen = field(status, "NSpid")
-        if len(seen) > len(field(processes.get(top, ""), "NSpid")) and seen[-1] == "1" and field(status, "Name") == ["systemd"]:
+        if (
+            len(seen) > len(field(processes.get(top, ""), "NSpid"))
+            and seen[-1] == "1"
+            and field(status, "Name") == ["systemd"]
+        ):
             above = pid
             while above > 1 and above != top:
                 above = parents.get(above, 0)

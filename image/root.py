@@ -73,7 +73,9 @@ def root_for(board: Board) -> Artefact:
 
 def lay_over(log: Log, tree: Path, root: Path) -> None:
     """Copy a tree of files to their places, owned by root, with the modes that a checkout keeps."""
-    log.run(["cp", "--recursive", "--no-dereference", "--remove-destination", "--preserve=mode,links", f"{tree}/.", root])
+    log.run(
+        ["cp", "--recursive", "--no-dereference", "--remove-destination", "--preserve=mode,links", f"{tree}/.", root]
+    )
     for path in tree.rglob("*"):
         if not path.is_symlink():
             executable = path.is_dir() or path.stat().st_mode & 0o100
@@ -148,7 +150,14 @@ def finish(log: Log, use: Tools, root: Path) -> None:
     remove(root / "etc/systemd/system")
     (root / "etc/systemd/system").mkdir()
     use.run(log, ["systemctl", f"--root={root}", "preset-all"])
-    for name in ("etc/passwd-", "etc/shadow-", "etc/group-", "etc/gshadow-", "etc/.pwd.lock", "etc/resolv.conf.dpkg-old"):
+    for name in (
+        "etc/passwd-",
+        "etc/shadow-",
+        "etc/group-",
+        "etc/gshadow-",
+        "etc/.pwd.lock",
+        "etc/resolv.conf.dpkg-old",
+    ):
         remove(root / name)
     # A device without a clock starts at the time its image was made, not before its certificates are valid.
     (root / "usr/lib/clock-epoch").touch()

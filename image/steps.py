@@ -56,14 +56,23 @@ class Log:
         progress.note(self.name, text)
 
     def run(
-        self, argv: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None, stdin: str = ""
+        self,
+        argv: Sequence[str | Path],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: str = "",
     ) -> None:
         """Run a command with its output in the log; `env` adds to the environment. Raises BuildError when it fails."""
         words = [str(word) for word in argv]
         self.write("+ " + " ".join(words))
         process = subprocess.Popen(
-            words, cwd=cwd, env={**os.environ, **(env or {})},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            words,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
         assert process.stdin is not None and process.stdout is not None
         try:
@@ -90,8 +99,13 @@ class Log:
         self.write("+ " + " ".join(words))
         self._stream.flush()
         done = subprocess.run(
-            words, cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=self._stream, check=False,
+            words,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._stream,
+            check=False,
         )
         if done.returncode != 0:
             self._stream.write(done.stdout)
@@ -159,19 +173,28 @@ def step(name: str, *, inputs: Iterable[Input], output: Path, make: Callable[[Pa
             return Artefact(output, key)
         target = output.with_name(output.name + ".new")
         remove(target)
-        LOGS.mkdir(parents=True, exist_ok=True)
-        path = LOGS / (re.sub(r"[^\w.]+", "-", name) + ".log")
-        with path.open("wb") as stream, progress.step(name):
-            try:
-                make(target, Log(name, path, stream))
-            except BuildError as error:
-                remove(target)
-                raise BuildError(_failure(name, str(error), path)) from error
+        try:
+            run_step(name, lambda log: make(target, log))
+        except BaseException:
+            remove(target)
+            raise
         stamp.unlink(missing_ok=True)
         remove(output)
         target.rename(output)
         stamp.write_text(key)
     return Artefact(output, key)
+
+
+def run_step(name: str, work: Callable[[Log], None]) -> None:
+    """Do some work with progress and a log. Raises BuildError with the log's name and its last lines."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    path = LOGS / (re.sub(r"[^\w.]+", "-", name) + ".log")
+    with path.open("wb") as stream, progress.step(name):
+        try:
+            work(Log(name, path, stream))
+        except BuildError as error:
+            stream.flush()
+            raise BuildError(_failure(name, str(error), path)) from error
 
 
 def _failure(name: str, reason: str, log: Path) -> str:

@@ -10,9 +10,8 @@ from image.tools import Tools, tools
 
 # What a package manager needs, and what packages leave behind: an appliance is updated as a whole.
 UNNEEDED = [
-    "etc/apt", "etc/dpkg/dpkg.cfg.d/99mmdebstrap", "etc/machine-id", "etc/resolv.conf", "etc/hostname", "usr/local/sbin/py3compile",
-    "usr/local/sbin/py3clean", "usr/share/bug", "usr/share/doc-base", "usr/share/reportbug", "var/cache", "var/lib/apt",
-    "var/lib/dpkg", "var/log",
+    "etc/apt", "etc/dpkg/dpkg.cfg.d/99mmdebstrap", "etc/hostname", "etc/machine-id", "etc/resolv.conf", "usr/share/bug",
+    "usr/share/doc-base", "usr/share/reportbug", "var/cache", "var/lib/apt", "var/lib/dpkg", "var/log",
 ]  # fmt: skip
 
 
@@ -40,7 +39,7 @@ def system_for(board: Board) -> Artefact:
         manifest(repository, target)
         compile_modules(log, use, target, ["/usr/lib/python3.13", "/usr/lib/python3/dist-packages"])
 
-    inputs = [Path(__file__), Path(debian.__file__), debian.HOOKS / "no-compile", repository, *foreign]
+    inputs = [Path(__file__), Path(debian.__file__), debian.HOOKS / "helpers", repository, *foreign]
     return step(f"packages {label}", inputs=inputs, output=BUILD / "system" / label, make=make)
 
 

@@ -61,7 +61,7 @@ def tools(kind: str) -> Tools:
         debian.install(log, repository.path, lists.names(apt.sections(), titles, arch), arch, target, None)
         install_compiler(target, log)
 
-    inputs = [Path(debian.__file__), debian.HOOKS / "no-compile", repository, REQUIREMENTS]
+    inputs = [Path(debian.__file__), debian.HOOKS / "helpers", repository, REQUIREMENTS]
     return Tools(kind, step(f"tools {kind}", inputs=inputs, output=BUILD / "tools" / kind, make=make))
 
 
