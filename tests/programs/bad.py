@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import os
+import tarfile
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -77,15 +78,11 @@ def _damaged() -> bytes:
 
 
 def _overlapping() -> bytes:
-    """One bomb's worth of data that every entry claims."""
-    kernel = deflate(bytes(1 << 20))
-    entries = _entries()
-    entries += [Raw(b"bomb%d.txt" % n, b"", 8, packed=b"" if n else kernel, size=1 << 20) for n in range(20)]
-    data = pack(entries)
-    begin = data.index(b"bomb0.txt") - 30
-    for n in range(1, 20):
-        entries[-n].begin = begin
-        entries[-n].compressed = len(kernel)
+    """An entry that lies inside the data of another one, as the entries of an overlapping bomb do."""
+    inner = Raw(b"inner.txt", b"x" * 100)
+    header = pack([inner])[: 30 + len(inner.name) + len(inner.data)]
+    entries = [*_entries(), Raw(b"outer.txt", header), inner]
+    inner.begin = pack(entries).index(b"outer.txt") + len(b"outer.txt")
     return pack(entries)
 
 
@@ -94,8 +91,6 @@ def _many(count: int) -> bytes:
 
 
 def _tar() -> bytes:
-    import tarfile
-
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path, data in _good().items():
@@ -159,7 +154,8 @@ BAD: dict[str, BadZip] = {
     "bzip2": BadZip("compressed by method 12", _compressed(zipfile.ZIP_BZIP2)),
     "lzma": BadZip("compressed by method 14", _compressed(zipfile.ZIP_LZMA)),
     "bad-checksum": BadZip("checksum", _first(crc=12345)),
-    "damaged-data": BadZip("", _damaged),
+    "damaged-data": BadZip("damaged", _damaged),
+    "not-deflated": BadZip("compressed data is damaged", _first(method=8, packed=b"\xff" * 20)),
     "deflate-cut-off": BadZip("cut off", _first(method=8, packed=deflate(b"x" * 1000)[:4], data=b"x" * 1000)),
     "data-behind-data": BadZip("data behind", _first(method=8, packed=deflate(b"x") + b"hidden", data=b"x")),
     "longer-than-declared": BadZip("more than its declared", _first(method=8, size=3, local_size=3)),
@@ -171,7 +167,7 @@ BAD: dict[str, BadZip] = {
     "headers-disagree-on-encryption": BadZip("disagree", _first(local_flags=0x801)),
     "no-header": BadZip("has no header", _first(local_signature=b"PK??")),
     "outside-the-file": BadZip("lies outside", _first(begin=0x7FFFFFFF)),
-    "overlapping-bomb": BadZip("", _overlapping),
+    "overlapping-bomb": BadZip("overlap", _overlapping),
     "same-entry-twice-in-file": BadZip("overlap", lambda: _shared_data()),
     # Too much.
     "many-entries": BadZip("entries, more than", lambda: _many(3000)),

@@ -116,6 +116,8 @@ SAMPLES = {
         ),
         # One variable of every type.
         Sample("types", tuple(Var(f"A_{kind}", kind, _initial(kind)) for kind in _TYPES)),
+        # More variables than can be forced.
+        wide(1100),
         # A function block written in C++.
         Sample(
             "blocks",
