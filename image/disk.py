@@ -15,7 +15,7 @@ from image import apt, initramfs, kernel, verity
 from image.config import Board
 from image.disk_layout import MIB, Sizes, check_fits, disk_size, identifier, layout, place, table
 from image.kernel import Kernel
-from image.steps import BUILD, CACHE, PROJECT, Artefact, Log, step
+from image.steps import BUILD, CACHE, PROJECT, Artefact, Input, Log, step
 from image.tools import Tools, tools
 
 INIT = PROJECT / "image" / "init.sh"
@@ -99,7 +99,7 @@ def make_initramfs(board: str, source: Artefact, output: Path, use: Tools) -> Ar
         use.run(log, ["zstd", "-q", "-f", "-T0", "-12", plain, "-o", target])
         plain.unlink()
 
-    inputs = [source, modules, INIT, Path(initramfs.__file__), use.root, EPOCH]
+    inputs: list[Input] = [source, modules, INIT, Path(initramfs.__file__), use.root, EPOCH]
     return step(f"initramfs {board}", inputs=inputs, output=output, make=make)
 
 
@@ -126,7 +126,7 @@ def make_root(board: str, root: Artefact, source: Artefact, output: Path, sizes:
         hashed = verity.Tree(verity.parse_root(use.output(log, verity.format_command(str(image), offset))), offset)
         (target / "cmdline").write_text(hashed.command_line("A") + "\n")
 
-    inputs = [
+    inputs: list[Input] = [
         root, source, modules, use.root, when, ROOT_COMPRESSION, CLUSTER, sizes.root,
         Path(kernel.__file__), Path(verity.__file__),
     ]  # fmt: skip
@@ -160,8 +160,8 @@ def make_disk(
         files = sorted(boot.path.iterdir())
         # A tenth of the partition is room for the file system's own tables.
         check_fits("the boot files", sum(f.stat().st_size for f in files), room["boot-a"] * 9 // 10, "BOOT_SLOT_MB")
-        for name, part in parts.items():
-            with part.open("wb") as stream:
+        for name, path in parts.items():
+            with path.open("wb") as stream:
                 stream.truncate(room[name])
         use.run(log, ["mkfs.vfat", "--invariant", "-F", "32", "-n", "BOOT-A", parts["boot-a"]], env=REPRODUCIBLE)
         use.run(log, ["mcopy", "-i", parts["boot-a"], *files, "::"], env=REPRODUCIBLE)
@@ -176,8 +176,8 @@ def make_disk(
             content = slot.path / "root.img" if part.label == "root-a" else parts.get(part.label)
             if content:
                 place(target, content, part.start)
-        for part in parts.values():
-            part.unlink()
+        for path in parts.values():
+            path.unlink()
 
-    inputs = [boot, slot, [f"{part}" for part in partitions], use.root, EPOCH, Path(__file__)]
+    inputs: list[Input] = [boot, slot, [f"{part}" for part in partitions], use.root, EPOCH, Path(__file__)]
     return step(f"disk {board}", inputs=inputs, output=output, make=make)

@@ -80,7 +80,8 @@ def table(partitions: Sequence[Partition]) -> str:
     """The partition table as `sfdisk` reads it."""
     lines = ["label: gpt", f"label-id: {identifier('table').upper()}", "unit: sectors", ""]
     lines += [
-        f"start={part.start // SECTOR}, size={part.size // SECTOR}, type={part.type}, uuid={part.guid}, name={part.label}"
+        f"start={part.start // SECTOR}, size={part.size // SECTOR}, "
+        f"type={part.type}, uuid={part.guid}, name={part.label}"
         for part in partitions
     ]
     return "\n".join(lines) + "\n"
@@ -90,7 +91,8 @@ def check_fits(what: str, size: int, room: int, symbol: str) -> None:
     """BuildError that names the setting to raise when `size` bytes do not fit into `room` bytes."""
     if size > room:
         raise BuildError(
-            f"{what} is {-(-size // MIB)} MiB and its slot {room // MIB} MiB: raise {symbol} with 'build-image.sh menuconfig'"
+            f"{what} is {-(-size // MIB)} MiB and its slot {room // MIB} MiB: "
+            f"raise {symbol} with 'build-image.sh menuconfig'"
         )
 
 

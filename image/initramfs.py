@@ -13,7 +13,10 @@ from pathlib import Path, PurePosixPath
 from image.errors import BuildError
 from image.kernel import Kernel, module_name, select, unpacked
 
-APPLETS = ("cat", "cp", "echo", "grep", "insmod", "ls", "mkdir", "mount", "reboot", "sed", "sh", "sleep", "switch_root", "umount")
+APPLETS = (
+    "cat", "cp", "echo", "grep", "insmod", "ls", "mkdir", "mount", "reboot", "sed", "sh", "sleep",
+    "switch_root", "umount",
+)  # fmt: skip
 DIRECTORIES = ("data", "dev", "proc", "run", "sys", "sysroot", "tmp")
 PROGRAMS = ("usr/sbin/veritysetup",)
 LIBRARY_DIRECTORIES = ("usr/lib", "usr/lib64")

@@ -39,10 +39,14 @@ class Setup:
     words: Sequence[str] = ()  # more words for the kernel's command line
     credentials: Mapping[str, str] = field(default_factory=dict)  # systemd credentials by name, each in base64
     load: str = ""  # name of the saved state to go on from, instead of switching on
+    console: Path | None = None  # where people reach the serial line, relative to the project; else the caller has it
 
 
 def command(setup: Setup, serial: int, monitor: int) -> list[str]:
     """The command line of a machine; `serial` and `monitor` are descriptors of connected sockets that it inherits."""
+    line_end = f"fd={serial}"
+    if setup.console is not None:
+        line_end = f"path={setup.console},server=on,wait=off,logfile={setup.console}.log"
     line = [(setup.boot / "cmdline.txt").read_text().strip(), *setup.words]
     line += [f"systemd.set_credential_binary={name}:{value}" for name, value in setup.credentials.items()]
     return [
@@ -56,7 +60,7 @@ def command(setup: Setup, serial: int, monitor: int) -> list[str]:
         "-device", "virtio-net-pci,netdev=net,romfile=",
         "-device", "virtio-rng-pci",
         "-device", "i6300esb", "-action", "watchdog=reset",
-        "-chardev", f"socket,id=serial,fd={serial}", "-serial", "chardev:serial",
+        "-chardev", f"socket,id=serial,{line_end}", "-serial", "chardev:serial",
         "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control",
         *(["-loadvm", setup.load] if setup.load else []),
     ]  # fmt: skip
@@ -69,10 +73,11 @@ def machine_words(board: str) -> list[str]:
 
 def make_layer(use: Tools, disk: Path, layer: Path) -> None:
     """Make the file `layer`: a disk that keeps only what differs from `disk`, as large as a machine's disk is."""
-    words = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", disk, layer, DISK_SIZE]
+    words: list[str | Path] = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", disk, layer, DISK_SIZE]
     done = subprocess.run(
-        use.argv(words), cwd=PROJECT, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+        use.argv(words), cwd=PROJECT, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
     if done.returncode != 0:
         raise BuildError(f"the disk layer {layer} cannot be made: {done.stderr.strip()}")
 

@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from image import container, disk, qemu
+from image import container, disk, qemu_run
 from image.config import load
 from image.container import Container
 from image.errors import BuildError
@@ -46,16 +46,16 @@ def run(name: str, port: int) -> int:
     board = load(name)
     root = root_for(board)
     if board.flag("DISK"):
-        return qemu.run(board, disk.build(board, root), port, console=False)
+        return qemu_run.run(disk.build(board, root), port, lambda url: print(first_steps(name, url), flush=True))
     return run_container(root.path, port)
 
 
 def shell(name: str) -> int:
     """A root shell on a board: in the container (started for it when none runs), or the machine's serial console."""
     board = load(name)
-    root = root_for(board)
     if board.flag("DISK"):
-        return qemu.run(board, disk.build(board, root), qemu.WEB_PORT, console=True)
+        return qemu_run.console(name)
+    root = root_for(board)
     leader = running_leader()
     if leader is not None:
         return login(leader)

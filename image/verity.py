@@ -38,8 +38,14 @@ def size(data_bytes: int) -> int:
 def format_command(image: str, offset: int) -> list[str]:
     """The command that writes the hash tree of the first `offset` bytes of `image` behind them, and tells its root."""
     return [
-        "veritysetup", "format", f"--salt={SALT}", f"--uuid={UUID}", f"--hash-offset={offset}",
-        f"--data-blocks={offset // BLOCK}", image, image,
+        "veritysetup",
+        "format",
+        f"--salt={SALT}",
+        f"--uuid={UUID}",
+        f"--hash-offset={offset}",
+        f"--data-blocks={offset // BLOCK}",
+        image,
+        image,
     ]
 
 

@@ -4,7 +4,6 @@
 import base64
 import re
 import shlex
-import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +58,7 @@ class Machine:
         while not (found := re.search(pattern, self._said)):
             left = deadline - time.monotonic()
             if left <= 0:
-                raise ConsoleTimeout(f"the console did not say {pattern!r} in {timeout:.0f} s, but:\n{self._said[-3000:]}")
+                raise ConsoleTimeout(f"no {pattern!r} on the console in {timeout:.0f} s, but:\n{self._said[-3000:]}")
             self.guest.serial.settimeout(left)
             try:
                 data = self.guest.serial.recv(65536)
@@ -80,7 +79,7 @@ class Machine:
     def login(self, timeout: float = 300.0) -> None:
         """Wait for the root shell and make it fit for `run`."""
         self.expect(r"root@[^\n]*# ", timeout)
-        self.send("stty -echo cols 500; unset PROMPT_COMMAND; export PS1= PS2= TERM=dumb PAGER=cat SYSTEMD_PAGER= SYSTEMD_COLORS=0")
+        self.send("stty -echo cols 500; unset PROMPT_COMMAND; export PS1= PS2= TERM=dumb PAGER=cat SYSTEMD_COLORS=0")
         self.send("bind 'set enable-bracketed-paste off' 2>/dev/null; printf 'the shell is %s\\n' ready")
         self.expect("the shell is ready\n", 60)
 
@@ -118,5 +117,5 @@ class Machine:
         try:
             while self.guest.serial.recv(65536):
                 pass
-        except (TimeoutError, socket.timeout):
+        except TimeoutError:
             return
