@@ -60,10 +60,15 @@ def _decoy_hash() -> str:
     return f"$argon2id$v=19$m={MEMORY_KIB},t={TIME_COST},p={PARALLELISM}${salt}${digest}"
 
 
+def _encode(password: str) -> bytes:
+    """JSON can hold half a surrogate pair; it counts as it stands."""
+    return password.encode("utf-8", "surrogatepass")
+
+
 def _hash(password: str) -> str:
     from argon2 import PasswordHasher as Argon2
 
-    return Argon2(time_cost=TIME_COST, memory_cost=MEMORY_KIB, parallelism=PARALLELISM).hash(password)
+    return Argon2(time_cost=TIME_COST, memory_cost=MEMORY_KIB, parallelism=PARALLELISM).hash(_encode(password))
 
 
 def _verify(encoded: str, password: str) -> bool:
@@ -71,6 +76,6 @@ def _verify(encoded: str, password: str) -> bool:
     from argon2.exceptions import InvalidHashError, VerificationError
 
     try:
-        return Argon2().verify(encoded, password)
+        return Argon2().verify(encoded, _encode(password))
     except (VerificationError, InvalidHashError):
         return False

@@ -85,6 +85,11 @@ def name_problem(username: str) -> str:
     return ""
 
 
+def printable(username: str) -> str:
+    """A name somebody claims to have, fit for a log."""
+    return "".join(character if character.isprintable() else "?" for character in username[:64])
+
+
 def password_problem(password: str, shortest: int) -> str:
     """Why a password is not taken; empty when it is."""
     if len(password) < shortest:
@@ -173,14 +178,15 @@ async def _check_password(
     """None when the password is right; the throttled refusal otherwise. Takes as long for a name that does
     not exist."""
     address = request.client.host if request.client else ""
-    wait = parts.throttle.admit(username[:64], address, time.monotonic())
+    account = printable(username)
+    wait = parts.throttle.admit(account, address, time.monotonic())
     if wait > 0:
         seconds = int(wait) + 1
         log.warning(
             f"Too many failed logins at {address}",
             event="web-throttled",
             address=address,
-            subject=username[:64],
+            subject=account,
         )
         return JSONResponse(
             {"msg": f"Too many failed logins; try again in {seconds} s."},
@@ -189,16 +195,16 @@ async def _check_password(
         )
     right = await parts.hasher.verify(user.password_hash if user else None, password[: LONGEST_PASSWORD + 1])
     log.info(
-        f"Password of {username[:64]!r} at {address}: {'right' if right else 'wrong'}",
+        f"Password of {account!r} at {address}: {'right' if right else 'wrong'}",
         event="web-login",
         address=address,
-        subject=username[:64],
+        subject=account,
         verdict="right" if right else "wrong",
     )
     if not right:
         status, content = wrong or (401, "Wrong username or password")
         return JSONResponse(content, status)
-    parts.throttle.success(username[:64], address)
+    parts.throttle.success(account, address)
     return None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import uvloop
-
+from pilotlight.web import shell
 from pilotlight.web.app import Front
 from pilotlight.web.backend import Backend
 from pilotlight.web.certificate import CertificateStore
@@ -22,6 +22,7 @@ from pilotlight.web.server import WebServer
 from pilotlight.web.settings import WebSettings
 from pilotlight.web.tokens import Tokens, load_key
 from pilotlight.web.users import UserStore
+
 from tests.unit.web.fake_runtime import FakeRuntime
 
 ADMIN = {"username": "ada", "password": "correct horse"}
@@ -63,8 +64,9 @@ class Site:
 
 
 @pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Callable[..., Site]]:
+def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Site]]:
     """``launch(**settings)`` serves the application until the test ends."""
+    monkeypatch.setattr(shell, "LINGER_S", 0.1)
     loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="web", daemon=True)
     thread.start()
@@ -84,8 +86,10 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Site]]:
             backend = Backend(settings, UserStore(folder / "users.db"), tokens, RuntimeLink(), LiveTags())
             server = WebServer(Front(backend), settings, store.context())
             made.extend((backend, server))
+            serving = asyncio.create_task(server.serve())
+            await server.listening.wait()
             ready.set()
-            await server.serve()
+            await serving
 
         future = asyncio.run_coroutine_threadsafe(serve(), loop)
         assert ready.wait(10), future.exception(0)
