@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`runtime.yaml`: how programs are scanned. Every setting has a default; an empty file is a working file."""
+"""`runtime.yaml`: how programs are scanned and built. Every setting has a default; an empty file is a working file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from pilotlight.daemon import Settings
+from pilotlight.runtime.build import BuildSettings
 
 
 class ScanSettings(Settings, frozen=True):
@@ -33,3 +34,4 @@ class RuntimeSettings(Settings, frozen=True):
     """The whole file."""
 
     scan: ScanSettings = ScanSettings()
+    build: BuildSettings = BuildSettings()

@@ -13,7 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from pilotlight.io.drivers import Lines
 from pilotlight.runtime.commands import Command, slot_value
@@ -23,6 +23,7 @@ from pilotlight.runtime.native import explain
 from pilotlight.runtime.process import ScanError, ScanProcess
 from pilotlight.runtime.settings import ScanSettings
 from pilotlight.runtime.states import Machine, State
+from pilotlight.runtime.verdicts import Notes, SupervisorError
 from pilotlight.tags import SegmentError, now_ns
 
 BUSY_S = 8.0
@@ -32,27 +33,6 @@ FAULTS_WITHIN_NS = 30_000_000_000
 """A program that fails more often than this is not loaded again by itself."""
 RETRY_S = 5.0
 """Pause between attempts to bring back the process that watches the lines."""
-
-
-class Notes(Protocol):
-    """Who is told what happens."""
-
-    def say(self, level: str, message: str) -> None:
-        """A record for people; levels as in LogRing."""
-
-    def changed(self) -> None:
-        """State, program, fault, process or forces are not what they were."""
-
-    async def remember(self, wanted: bool, fault: str) -> None:
-        """Keep on disk whether the program is to run after a restart, and the last fault."""
-
-
-class SupervisorError(Exception):
-    """A command was refused or failed. `kind` is NoProgram, AlreadyRunning, AlreadyStopped, Busy, Failed or Refused."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 class Supervisor:
@@ -73,6 +53,9 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         self.program: LoadedProgram | None = None
+        """The program that Start runs."""
+        self.loaded: LoadedProgram | None = None
+        """The program in the process that has the lines: none in EMPTY and ERROR."""
         self.last_fault = ""
         priority = settings.priority + 1 if settings.priority else 0
         self._guard = Guard(lines.drive_safe, self._report_fault, priority)
@@ -136,6 +119,8 @@ class Supervisor:
         async with self._exclusive():
             if self.state is State.ERROR and self.program is not None:
                 await self._load(self.program, False)
+            elif self.program is None:
+                raise SupervisorError("NoProgram", "there is no program to stop; outputs are safe")
             elif self.state is not State.RUNNING or self._process is None:
                 raise SupervisorError("AlreadyStopped", "no program runs; outputs are safe")
             else:
@@ -170,7 +155,7 @@ class Supervisor:
 
     def force_soon(self, variable: int, value: bytes | None) -> bool:
         """Force, or with None let go, without waiting for the verdict; False when that cannot be asked for."""
-        if self._process is None or self.program is None:
+        if self._process is None or self.loaded is None:
             return False
         kind = Command.UNFORCE if value is None else Command.FORCE
         try:
@@ -213,7 +198,7 @@ class Supervisor:
             self._changing.release()
 
     async def _ask(self, kind: Command, variable: int, value: bytes) -> None:
-        if self._process is None or self.program is None:
+        if self._process is None or self.loaded is None:
             raise SupervisorError("NoProgram", "there is no program whose variable could be set")
         try:
             code = await self._process.ask(kind, variable, value)
@@ -238,7 +223,7 @@ class Supervisor:
             for variable, value in forces.items():
                 await process.ask(Command.FORCE, variable, value)
             process.activate()
-            await self._hand_over(process, State.RUNNING if run else State.STOPPED)
+            await self._hand_over(process, program, State.RUNNING if run else State.STOPPED)
         except (ScanError, SegmentError, OSError) as error:
             self._launcher.drop(process)
             reason = f"program {program.name} could not take over: {error}"
@@ -251,7 +236,7 @@ class Supervisor:
         self.program = program
         self._now(State.RUNNING if run else State.STOPPED)
 
-    async def _hand_over(self, process: ScanProcess, state: State) -> None:
+    async def _hand_over(self, process: ScanProcess, program: LoadedProgram | None, state: State) -> None:
         """Between two scans: the old process finishes, `process` takes the next slot. ScanError."""
         old, first = self._process, b""
         if old is not None:
@@ -261,11 +246,11 @@ class Supervisor:
                 self._notice(f"the scan process before did not finish: {error}")
                 self._launcher.drop(old)
                 self._lines.drive_safe()
-            self._process = None
+            self._process = self.loaded = None
         code = await process.ask(Command.ENTER, state, first)
         if code != 0:
             raise ScanError(f"it refuses to begin: {explain(code)}")
-        self._process, self._ran = process, state is State.RUNNING
+        self._process, self.loaded, self._ran = process, program, state is State.RUNNING
         self._guard.watch(process)
         if old is not None:
             self._launcher.drop(old)
@@ -299,7 +284,7 @@ class Supervisor:
             process.drain()
             self._launcher.drop(process)
             if process is self._process:
-                self._process = None
+                self._process = self.loaded = None
                 await self._after_fault(process.last_words or reason)
 
     async def _after_fault(self, reason: str) -> None:
@@ -331,7 +316,7 @@ class Supervisor:
         process = await self._launcher.prepare(program)
         try:
             process.activate()
-            await self._hand_over(process, State.STOPPED)
+            await self._hand_over(process, program, State.STOPPED)
         except (ScanError, SegmentError, OSError) as error:
             self._launcher.drop(process)
             raise ScanError(str(error)) from None
@@ -343,7 +328,7 @@ class Supervisor:
             process = await self._launcher.prepare(None)
             try:
                 process.activate()
-                await self._hand_over(process, state)
+                await self._hand_over(process, None, state)
             except (ScanError, SegmentError, OSError):
                 self._launcher.drop(process)
                 raise

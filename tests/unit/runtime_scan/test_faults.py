@@ -10,8 +10,8 @@ import time
 
 import msgspec
 import pytest
-
 from pilotlight.runtime.states import State
+
 from tests.unit.runtime_scan.support import FLAG, SAFE, SETTINGS, Build, Plant, plant
 
 NOTICED_S = 0.1

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-
 from pilotlight.runtime.states import State
 from pilotlight.runtime.supervisor import SupervisorError
 from pilotlight.tags import SegmentReader
+
 from tests.unit.runtime_scan.support import FLAG, REPORT, SAFE, SETTINGS, Build, Plant, plant
 
 
@@ -67,7 +67,7 @@ def test_stop_makes_outputs_safe_and_start_begins_anew(build: Build) -> None:
             assert it.value("REPORT") == held
             assert it.value("Scan.State") == State.STOPPED
             assert await it.supervisor.start() is State.RUNNING
-            await it.until(lambda: 0 < count(it))
+            await it.until(lambda: count(it) > 0)
             assert count(it) < held + 5 and it.value("REPORT") == count(it)
             assert it.notes.remembered == (True, "")
 
@@ -174,7 +174,7 @@ def test_the_scan_makes_outputs_safe_when_its_supervisor_is_silent(build: Build)
             await it.until(lambda: it.outputs()[0])
             process = it.supervisor.process
             assert process is not None
-            it.supervisor._guard.forget(process)  # noqa: SLF001 - the silence under test
+            it.supervisor._guard.forget(process)
             await it.until(lambda: process.ended())
             assert it.outputs() == SAFE
             process.drain()
@@ -191,7 +191,7 @@ def test_the_scan_makes_outputs_safe_when_it_is_told_to_end(build: Build) -> Non
             await it.until(lambda: it.outputs()[0])
             process = it.supervisor.process
             assert process is not None
-            it.supervisor._guard.forget(process)  # noqa: SLF001 - nobody else makes outputs safe
+            it.supervisor._guard.forget(process)
             signal.pidfd_send_signal(process.pidfd, signal.SIGTERM)
             await it.until(lambda: process.ended())
             assert it.outputs() == SAFE

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loaded program as the debugger sees it: values from the segment, forces through the supervisor.
+
+Values are read from shared memory, so the debugger works while the program is stopped and cannot disturb it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pilotlight.runtime import debug
+from pilotlight.runtime.launcher import LoadedProgram
+from pilotlight.runtime.supervisor import Supervisor
+from pilotlight.tags import SegmentError, SegmentReader, Snapshot, Type
+
+
+class Debugger:
+    """Answers debugger frames for whatever program is loaded."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._reversed = False
+        self._program: LoadedProgram | None = None
+        self._types: tuple[Type, ...] = ()
+
+    def answer(self, frame: bytes) -> bytes | None:
+        """The answer to one frame; None when it is no frame."""
+        program, process = self._supervisor.loaded, self._supervisor.process
+        if program is not self._program:
+            self._program, self._reversed = program, False
+            self._types = tuple(Type(variable.type) for variable in program.variables) if program is not None else ()
+        if program is None or process is None or process.reader is None:
+            return debug.handle(frame, None)
+        try:
+            target = _Target(self._supervisor, process.reader, self._types, program.identity, self._reversed)
+        except SegmentError:
+            return debug.handle(frame, None)
+        answer = debug.handle(frame, target)
+        self._reversed = target.reversed
+        return answer
+
+
+class _Target:
+    """The program at one moment: all values of one frame are of one scan."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        reader: SegmentReader,
+        types: Sequence[Type],
+        identity: str,
+        is_reversed: bool,
+    ) -> None:
+        self._supervisor = supervisor
+        self._snapshot: Snapshot = reader.snapshot()
+        self._image = self._snapshot.image
+        self._directory = reader.directory
+        self.types = types
+        self.identity = identity
+        self.reversed = is_reversed
+
+    @property
+    def tick(self) -> int:
+        """Scans of the program so far."""
+        count = self._snapshot.value(self._directory.index("Scan.Count"))
+        return int(count)
+
+    def read(self, index: int) -> bytes:
+        """The variable's value in the encoding of its tag."""
+        offset = self._directory.offset(index)
+        return self._image[offset : offset + self._directory[index].size]
+
+    def force(self, index: int, value: bytes) -> bool:
+        """Force to `value`; False when the ring is full."""
+        return self._supervisor.force_soon(index, value)
+
+    def unforce(self, index: int) -> bool:
+        """Let go; False when the ring is full."""
+        return self._supervisor.force_soon(index, None)

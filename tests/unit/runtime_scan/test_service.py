@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The runtime as a process on a bus: an upload is built, runs on simulated lines, and is commanded over D-Bus."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilotlight.daemon import Client, DaemonError, Fd
+from pilotlight.io.cli import main as lines_tool
+from pilotlight.io.drivers import simulated_path
+from pilotlight.io.simulated import SimulatedChip
+from pilotlight.runtime import safe
+from pilotlight.tags import SegmentReader
+from tests.programs.make import zip_of
+
+IO_YAML = """
+lines:
+  start: {chip: sim0, line: 0, address: "%IX0.0"}
+  stop:  {chip: sim0, line: 1, address: "%IX0.1"}
+  lamp:  {chip: sim0, line: 8, address: "%QX0.0"}
+  idle:  {chip: sim0, line: 9, address: "%QX3.1", safe: true}
+simulated: {label: sim0, lines: 16}
+"""
+
+
+def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.01)
+
+
+class Daemon:
+    """A runtime process and a client of it."""
+
+    def __init__(self) -> None:
+        etc = Path(os.environ["PILOTLIGHT_ETC"])
+        etc.mkdir(parents=True, exist_ok=True)
+        (etc / "io.yaml").write_text(IO_YAML)
+        (etc / "runtime.yaml").write_text("scan: {priority: 0, limit_ms: 300}\n")
+        self.client = Client("io.pilotlight.Runtime1", timeout=10.0)
+        self.start()
+
+    def start(self) -> None:
+        packages = str(Path(__file__).parents[3] / "daemons")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pilotlight.runtime"], env={**os.environ, "PYTHONPATH": packages}
+        )
+        until(self.answers)
+
+    def answers(self) -> bool:
+        assert self.process.poll() is None, "the runtime ended"
+        try:
+            return bool(self.client.get("Version"))
+        except DaemonError:
+            return False
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        return self.client.call(method, *arguments)
+
+    def upload(self, data: bytes) -> dict[str, Any]:
+        """Build an upload and wait for the verdict."""
+        with tempfile.TemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            self.call("Build", Fd(file.fileno()), {"name": "sample", "user": "tester"})
+        until(lambda: self.call("BuildStatus")["Status"] in ("SUCCESS", "FAILED"), 60)
+        status: dict[str, Any] = self.call("BuildStatus")
+        return status
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(15)
+
+
+@pytest.fixture
+def runtime(bus: str) -> Iterator[Daemon]:
+    daemon = Daemon()
+    try:
+        yield daemon
+    finally:
+        if daemon.process.poll() is None:
+            daemon.end()
+
+
+def test_from_an_upload_to_a_line_that_follows(runtime: Daemon) -> None:
+    assert runtime.client.get("State") == "EMPTY"
+    with pytest.raises(DaemonError) as refusal:
+        runtime.call("Start")
+    assert refusal.value.dbus_name == "io.pilotlight.Error.NoProgram"
+
+    status = runtime.upload(zip_of("follow"))
+    assert status["Status"] == "SUCCESS" and status["ExitCode"] == 0, status["Log"]
+    assert runtime.client.get("State") == "RUNNING" and runtime.client.get("Program") == "sample"
+    with pytest.raises(DaemonError) as refusal:
+        runtime.call("Start")
+    assert refusal.value.dbus_name == "io.pilotlight.Error.AlreadyRunning"
+
+    chip = SimulatedChip.existing(simulated_path("sim0"))
+    for level in (True, False):
+        assert lines_tool(["set", "start", "1" if level else "0"]) == 0
+        until(lambda wanted=level: chip.level(8)[0] is wanted)
+    until(lambda: runtime.call("Statistics")["scan_count"] > 3)
+    statistics = runtime.call("Statistics")
+    assert statistics["cycle_time_min"] <= statistics["cycle_time_avg"] <= statistics["cycle_time_max"]
+    lamp = next(line for line in runtime.call("Lines") if line["Name"] == "lamp")
+    assert lamp["Address"] == "%QX0.0" and lamp["Value"] is False and lamp["Safe"] is False
+
+    # The debugger, the text socket and the segment tell the same.
+    frame = runtime.call("Debug", bytes.fromhex("45DEAD0000"))
+    assert frame[2:].decode() == runtime.client.get("Identity")
+    with socket.socket(socket.AF_UNIX) as text:
+        text.connect(str(Path(os.environ["PILOTLIGHT_RUN"]) / "runtime" / "plc_runtime.socket"))
+        text.sendall(b"STATUS\n")
+        assert text.recv(100) == b"STATUS:RUNNING\n"
+    assert SegmentReader.open("plc").read("Line.lamp")[0].value is False
+
+    # A broken upload changes nothing.
+    status = runtime.upload(b"this is no ZIP file")
+    assert status["Status"] == "FAILED" and status["ExitCode"] != 0
+    assert runtime.client.get("State") == "RUNNING"
+    assert "not built" in runtime.call("Log", 0, "ERROR")[-1][2]
+
+    # A program that ran runs again after the daemon was killed, and the scan process did not outlive it.
+    child = runtime.client.get("ScanPid")
+    runtime.end(signal.SIGKILL)
+    until(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2])
+    runtime.start()
+    assert runtime.client.get("State") == "RUNNING"
+    assert runtime.call("Stop") == "STOPPED"
+    with pytest.raises(DaemonError) as refusal:
+        runtime.call("Stop")
+    assert refusal.value.dbus_name == "io.pilotlight.Error.AlreadyStopped"
+    assert runtime.end() == 0
+    runtime.start()
+    assert runtime.client.get("State") == "STOPPED"
+    assert chip.level(8)[0] is False and chip.level(9)[0] is True
+
+
+def test_tags_are_forced_and_written_by_name(runtime: Daemon) -> None:
+    assert runtime.upload(zip_of("follow"))["Status"] == "SUCCESS"
+    names = [tag.name for tag in SegmentReader.open("plc").directory]
+    print(names)
+
+
+def test_the_last_net_makes_outputs_safe(runtime: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    runtime.upload(zip_of("blink"))
+    chip = SimulatedChip.existing(simulated_path("sim0"))
+    until(lambda: chip.level(9)[0] is False)
+    runtime.end(signal.SIGKILL)
+    assert safe.main() == 0
+    assert chip.level(8)[0] is False and chip.level(9)[0] is True
+
+
+def test_io_settings_that_contradict_end_the_daemon_with_the_pin_map(bus: str) -> None:
+    etc = Path(os.environ["PILOTLIGHT_ETC"])
+    etc.mkdir(parents=True, exist_ok=True)
+    (etc / "io.yaml").write_text(IO_YAML.replace("line: 9", "line: 8"))
+    packages = str(Path(__file__).parents[3] / "daemons")
+    result = subprocess.run(
+        [sys.executable, "-m", "pilotlight.runtime"],
+        env={**os.environ, "PYTHONPATH": packages},
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert result.returncode == 78
+    assert "line 8 of chip sim0 is already lamp" in result.stderr and "%QX3.1" in result.stderr
