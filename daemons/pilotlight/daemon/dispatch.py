@@ -51,46 +51,45 @@ class Answer:
             given = [v for s, v in zip(self._outputs, values, strict=True) if s == "h"]
         except Exception as error:  # noqa: BLE001 - whatever a method returned must not leave its caller without answer
             return self.fail(error)
-        invocation = self._take()
-        if invocation is None:
-            return False
-        if given:
+
+        def respond(invocation: Any) -> None:
+            if not given:
+                invocation.return_value(body)
+                return
             invocation.return_value_with_unix_fd_list(body, passed)
             for descriptor in given:
                 os.close(descriptor)
-        else:
-            invocation.return_value(body)
-        return True
+
+        return self._answer(respond)
 
     def fail(self, error: BaseException) -> bool:
         """Answer with an error; one that is not a DaemonError is a fault of ours and goes to the journal."""
-        invocation = self._take()
-        if invocation is None:
-            return False
         if isinstance(error, DaemonError):
-            invocation.return_dbus_error(error.dbus_name, str(error) or error.dbus_name)
-            return True
-        log.error(
-            f"{self.name} failed: {type(error).__name__}: {error}",
-            event="method-failed",
-            method=self.name,
-            exc=error,
-        )
-        invocation.return_dbus_error(
-            DaemonError.dbus_name,
-            f"{self.name} failed on an internal error ({type(error).__name__}). The daemon goes on; "
-            f"its journal has the details.",
-        )
-        return True
+            name, message = error.dbus_name, str(error) or error.dbus_name
+        else:
+            log.error(
+                f"{self.name} failed: {type(error).__name__}: {error}",
+                event="method-failed",
+                method=self.name,
+                exc=error,
+            )
+            name = DaemonError.dbus_name
+            message = (
+                f"{self.name} failed on an internal error ({type(error).__name__}). The daemon goes on; its journal "
+                "has the details."
+            )
+        return self._answer(lambda invocation: invocation.return_dbus_error(name, message))
 
-    def _take(self) -> Any:
+    def _answer(self, respond: Callable[[Any], None]) -> bool:
         with self._lock:
             invocation, self._invocation = self._invocation, None
-        if invocation is not None:
-            for descriptor in self.descriptors:
-                os.close(descriptor)
-            self._done()
-        return invocation
+        if invocation is None:
+            return False
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+        self._done()
+        respond(invocation)
+        return True
 
     def __del__(self) -> None:
         if self._invocation is not None:
@@ -129,7 +128,11 @@ class Endpoint:
         if interface == _PROPERTIES:
             self._schedule(answer, contextvars.copy_context(), self._property, answer, method, body.unpack())
             return
-        arguments = _arguments(body, invocation, answer)
+        try:
+            arguments = _arguments(body, invocation, answer)
+        except (IndexError, UnicodeDecodeError) as error:
+            answer.fail(InvalidArgument(f"{method}: the message cannot be read: {error}; nothing was done"))
+            return
 
         def known(who: Caller | None) -> None:
             if who is None:
@@ -205,11 +208,8 @@ def _arguments(body: Any, invocation: Any, answer: Answer) -> tuple[Any, ...]:
     types = [body.get_child_value(i).get_type_string() for i in range(body.n_children())]
     if "h" not in types:
         return tuple(values)
+    # Taken out of the message, because GLib before 2.84 leaks the messages of calls, and their descriptors with them.
     passed = invocation.get_message().get_unix_fd_list()
-    arguments = []
-    for kind, value in zip(types, values, strict=True):
-        if kind == "h":
-            value = passed.get(value)
-            answer.descriptors.append(value)
-        arguments.append(value)
+    answer.descriptors = list(passed.steal_fds()) if passed is not None else []
+    arguments = [answer.descriptors[value] if kind == "h" else value for kind, value in zip(types, values, strict=True)]
     return tuple(arguments)

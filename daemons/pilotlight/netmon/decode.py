@@ -21,9 +21,11 @@ Message = Mapping[str, Any]
 
 
 def network(links: Iterable[Message], addresses: Iterable[Message], routes: Iterable[Message]) -> Network:
-    """One look, from dumps of links, addresses and the main routing table. What is above the limits is left out."""
+    """One look, from dumps of links, addresses and the main table; what is above the limits is left out."""
     links = list(links)
-    names: dict[int | None, str] = {link["index"]: str(_attributes(link).get("IFLA_IFNAME", link["index"])) for link in links}
+    names: dict[int | None, str] = {
+        link["index"]: str(_attributes(link).get("IFLA_IFNAME", link["index"])) for link in links
+    }
     held: dict[int, list[str]] = {}
     for address in addresses:
         attributes = _attributes(address)

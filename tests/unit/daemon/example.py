@@ -53,9 +53,7 @@ class Example(Service):
         return data[::-1]
 
     def Fail(self, how: str) -> None:
-        raise {"odd": Odd("odd things"), "state": WrongState("not now"), "bug": ZeroDivisionError("a bug")}[
-            how
-        ]
+        raise {"odd": Odd("odd things"), "state": WrongState("not now"), "bug": ZeroDivisionError("a bug")}[how]
 
     @command
     def Secret(self) -> str:
