@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the files of a dialect A program around a hand-written body: what the Editor would put in its ZIP."""
+"""Writes the files of a dialect A program around a hand-written body: what the Editor would put in its
+ZIP."""
 
 from __future__ import annotations
 
@@ -91,9 +92,7 @@ def _block(sample: Sample) -> str:
 
 
 def _pous_h(sample: Sample) -> str:
-    fields = "\n".join(
-        f"  __DECLARE_{'LOCATED' if v.address else 'VAR'}({v.type},{v.name})" for v in sample.variables
-    )
+    fields = "\n".join(f"  __DECLARE_{'LOCATED' if v.address else 'VAR'}({v.type},{v.name})" for v in sample.variables)
     block = _block(sample)
     return (
         '#ifndef POUS_H\n#define POUS_H\n#include "iec_std_lib.h"\n#include "accessor.h"\n\n'
@@ -111,9 +110,7 @@ def _pous_c(sample: Sample) -> str:
         else:
             initial.append(f"  __INIT_VAR(data__->{v.name},{v.initial})")
     return (
-        f"{sample.prologue}\nvoid {block}_init__({block} *data__, BOOL retain) {{\n"
-        + "\n".join(initial)
-        + "\n}\n\n"
+        f"{sample.prologue}\nvoid {block}_init__({block} *data__, BOOL retain) {{\n" + "\n".join(initial) + "\n}\n\n"
         f"void {block}_body__({block} *data__) {{\n{sample.body}\n}}\n"
     )
 
@@ -132,10 +129,12 @@ def _config_c(sample: Sample) -> str:
 def _res_c(sample: Sample) -> str:
     block = _block(sample)
     return (
-        '#include "iec_std_lib.h"\n#include "accessor.h"\n#include "POUS.h"\n#include "Config0.h"\n#include "POUS.c"\n\n'
+        '#include "iec_std_lib.h"\n#include "accessor.h"\n#include "POUS.h"\n'
+        '#include "Config0.h"\n#include "POUS.c"\n\n'
         f"BOOL TASK0;\n{block} RES0__INSTANCE0;\n\n"
         f"void RES0_init__(void) {{\n  TASK0 = 0;\n  {block}_init__(&RES0__INSTANCE0, 0);\n}}\n\n"
-        f"void RES0_run__(unsigned long tick) {{\n  TASK0 = !(tick % 1);\n  if (TASK0) {block}_body__(&RES0__INSTANCE0);\n}}\n"
+        "void RES0_run__(unsigned long tick) {\n  TASK0 = !(tick % 1);\n"
+        f"  if (TASK0) {block}_body__(&RES0__INSTANCE0);\n}}\n"
     )
 
 
@@ -171,10 +170,9 @@ def _debug_c(sample: Sample) -> str:
     )
     return (
         '#include <stdbool.h>\n#include <string.h>\n#include "iec_types_all.h"\n#include "POUS.h"\n\n'
-        f'char plc_program_md5[] = "{sample.identity}";\nuint8_t endianness;\nextern {_block(sample)} RES0__INSTANCE0;\n\n'
-        "static const struct {\n    void *ptr;\n    __IEC_types_enum type;\n} debug_vars[] = {\n"
-        + rows
-        + "\n};\n"
+        f'char plc_program_md5[] = "{sample.identity}";\nuint8_t endianness;\n'
+        f"extern {_block(sample)} RES0__INSTANCE0;\n\n"
+        "static const struct {\n    void *ptr;\n    __IEC_types_enum type;\n} debug_vars[] = {\n" + rows + "\n};\n"
         f"\n#define VAR_COUNT {len(sample.variables)}\n" + _DEBUGGER
     )
 
@@ -243,11 +241,9 @@ void set_endianness(uint8_t value) { if (value <= 1) endianness = value; }
 
 
 def _glue_c(sample: Sample) -> str:
-    areas = [
-        f"{kind}_{area}" for kind in ("bool", "byte", "int", "dint", "lint") for area in ("input", "output")
-    ]
+    areas = [f"{kind}_{area}" for kind in ("bool", "byte", "int", "dint", "lint") for area in ("input", "output")]
     areas += ["int_memory", "dint_memory", "lint_memory", "bool_memory"]
-    kinds = {kind: base for kind, base in _SIZES.values()}
+    kinds = dict(_SIZES.values())
     parameters, pointers, taken = [], [], []
     for area in areas:
         base = f"IEC_{kinds[area.split('_')[0]]}"
@@ -263,8 +259,7 @@ def _glue_c(sample: Sample) -> str:
     return (
         '#include "iec_std_lib.h"\n\n'
         + "".join(
-            f"static {v.type} at{v.location};\n{v.type} *{v.location} = &at{v.location};\n"
-            for v in _located(sample)
+            f"static {v.type} at{v.location};\n{v.type} *{v.location} = &at{v.location};\n" for v in _located(sample)
         )
         + "\nTIME __CURRENT_TIME;\nBOOL __DEBUG;\nextern unsigned long long common_ticktime__;\n\n"
         + "\n".join(pointers)
@@ -275,6 +270,7 @@ def _glue_c(sample: Sample) -> str:
         + "\n}\n\nvoid glueVars() {\n"
         + "\n".join(glue)
         + "\n}\n\nvoid updateTime() {\n"
-        "    long long now = __CURRENT_TIME.tv_sec * 1000000000LL + __CURRENT_TIME.tv_nsec + (long long)common_ticktime__;\n"
+        "    long long now = __CURRENT_TIME.tv_sec * 1000000000LL + __CURRENT_TIME.tv_nsec;\n"
+        "    now += (long long)common_ticktime__;\n"
         "    __CURRENT_TIME.tv_sec = now / 1000000000LL;\n    __CURRENT_TIME.tv_nsec = now % 1000000000LL;\n}\n"
     )

@@ -86,7 +86,8 @@ SAMPLES = {
         Sample(
             "constructor",
             _TRIP_VARIABLES,
-            prologue="__attribute__((constructor)) static void crash(void) { volatile INT *volatile nowhere = 0; *nowhere = 1; }",
+            prologue="__attribute__((constructor)) static void crash(void) {\n"
+            "  volatile INT *volatile nowhere = 0;\n  *nowhere = 1;\n}",
         ),
         # Crashes while it is initialised.
         Sample(
@@ -97,7 +98,8 @@ SAMPLES = {
         Sample(
             "hang",
             _TRIP_VARIABLES,
-            prologue="__attribute__((constructor)) static void hang(void) { for (volatile int forever = 1; forever;) ; }",
+            prologue="__attribute__((constructor)) static void hang(void) {\n"
+            "  for (volatile int forever = 1; forever;) ;\n}",
         ),
         # Needs a function that nothing provides.
         Sample("unlinked", _TRIP_VARIABLES, "  extern void missing_function(void);\n  missing_function();"),

@@ -91,9 +91,7 @@ def extract(path: Path, into: Path, limits: Limits = LIMITS) -> ArchiveReport:
         for name, entry in files.items():
             target = into / name
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(
-                target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-            )
+            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as output:
                 for data in zipreader.contents(file, entry):
                     output.write(data)
@@ -131,9 +129,7 @@ def _check_sizes(entries: Iterable[Entry], limits: Limits) -> None:
         if total > limits.total:
             raise ArchiveError(f"the files have more than {limits.total} bytes together")
         if entry.size > limits.ratio_from and entry.size > limits.ratio * entry.compressed:
-            raise ArchiveError(
-                f"unpacks to more than {limits.ratio} times its packed size: a ZIP bomb", entry.raw_name
-            )
+            raise ArchiveError(f"unpacks to more than {limits.ratio} times its packed size: a ZIP bomb", entry.raw_name)
 
 
 def _select(entries: Iterable[Entry], limits: Limits) -> dict[str, Entry]:
@@ -152,11 +148,7 @@ def _select(entries: Iterable[Entry], limits: Limits) -> dict[str, Entry]:
             continue
         folded = _folded(name)
         if folded in taken:
-            same = (
-                "twice in the ZIP"
-                if taken[folded] == name
-                else "in the ZIP twice but for upper and lower case"
-            )
+            same = "twice in the ZIP" if taken[folded] == name else "in the ZIP twice but for upper and lower case"
             raise ArchiveError(f"is {same}", entry.raw_name)
         taken[folded] = name
         files[name] = entry
@@ -228,9 +220,7 @@ def _strip_root(files: dict[str, Entry]) -> dict[str, Entry]:
 
 def _check_required(files: dict[str, Entry]) -> None:
     if _NEWER & files.keys():
-        raise ArchiveError(
-            "the program was made for another runtime (STruC++): build it with an Editor 4.0 or 4.1"
-        )
+        raise ArchiveError("the program was made for another runtime (STruC++): build it with an Editor 4.0 or 4.1")
     missing = [name for name in REQUIRED if name not in files]
     if missing:
         raise ArchiveError(f"not a program: {', '.join(missing)} missing")

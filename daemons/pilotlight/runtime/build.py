@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds an upload into a stored program: check, unpack, compile, probe, store.
 
-Nothing of a build is visible outside its own directory until the program is stored; a build that fails at any step
-leaves the store, the active program and everything that runs as they were.
+Nothing of a build is visible outside its own directory until the program is stored; a build that fails at
+any step leaves the store, the active program and everything that runs as they were.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ class Builder:
     async def build(self, zip_fd: int, name: str, user: str) -> ProgramInfo:
         """Build the upload that `zip_fd` is open on; the descriptor stays open and is the caller's.
 
-        `name` is what people call the program, `user` who uploaded it. Raises Busy while another build is under way,
-        BuildFailed with the reason; the log has it too.
+        `name` is what people call the program, `user` who uploaded it. Raises Busy while another build is
+        under way, BuildFailed with the reason; the log has it too.
         """
         if self.busy:
             raise Busy(BUSY)
@@ -183,7 +183,8 @@ class Builder:
                 self._say(f"[INFO] {step.title}")
                 code, output = await self._run(work, step)
             for line in output.splitlines():
-                self._say(toolchain.classify(line[:LINE_MAX]))
+                self._add(toolchain.classify(line[:LINE_MAX]))
+            self._on_status(self.status)
             if code != 0:
                 raise BuildFailed(f"{step.title.rstrip('.')} failed (exit code {code})", code)
 
@@ -236,13 +237,16 @@ class Builder:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _say(self, line: str, verdict: bool = False) -> None:
-        """Add a line to the log. Once it is full only a verdict is still added."""
+        """Add a line to the log and tell of it. Once the log is full only a verdict is still added."""
+        self._add(line, verdict)
+        self._on_status(self.status)
+
+    def _add(self, line: str, verdict: bool = False) -> None:
         log = self.status.log
         if verdict or len(log) < LOG_LINES_MAX:
             log.append(line + "\n")
         elif len(log) == LOG_LINES_MAX:
             log.append("[WARNING] The log is full; lines are missing here.\n")
-        self._on_status(self.status)
 
     def _fail(self, reason: str, exit_code: int = 1) -> BuildFailed:
         self._say(f"[ERROR] {reason}", verdict=True)

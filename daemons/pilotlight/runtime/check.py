@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loads a newly built program once, in a process of its own, and asks it what it is.
 
-A program that cannot be loaded, crashes in its constructors or while it is initialised, or hangs there, is found here
-and not in the scan process. The probe (`python -m pilotlight.runtime.probe`) has the scan's sandbox and no lines.
+A program that cannot be loaded, crashes in its constructors or while it is initialised, or hangs there, is
+found here and not in the scan process. The probe (`python -m pilotlight.runtime.probe`) has the scan's
+sandbox and no lines.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -16,11 +18,14 @@ from pathlib import Path
 import msgspec
 
 from pilotlight.runtime import confine
+from pilotlight.runtime.native import Variable
+from pilotlight.runtime.scantags import DescriptionError, program_tag
 
 TIMEOUT_S = 10.0
 OUTPUT_MAX = 32 << 20
 PERIOD_MIN_NS, PERIOD_MAX_NS = 100_000, 3_600_000_000_000
 
+_IDENTITY = re.compile("[0-9a-fA-F]{32}")
 _STAGES = {"load": "while it is loaded", "initialise": "while its variables get their first values"}
 
 
@@ -93,10 +98,25 @@ def judge(output: bytes, code: int) -> Description:
         raise CheckError(f"it ends the process {_stage(output)} (exit code {code})") from None
     if result.description is None:
         raise CheckError(result.error or "it gives no description")
-    period = result.description.period_ns
-    if not PERIOD_MIN_NS <= period <= PERIOD_MAX_NS:
-        raise CheckError(f"its task runs every {period} ns; possible are 100 µs to 1 hour")
+    _check_description(result.description)
     return result.description
+
+
+def _check_description(description: Description) -> None:
+    """Refuse what the scan could not publish or run."""
+    if not PERIOD_MIN_NS <= description.period_ns <= PERIOD_MAX_NS:
+        raise CheckError(f"its task runs every {description.period_ns} ns; possible are 100 µs to 1 hour")
+    if _IDENTITY.fullmatch(description.identity) is None:
+        raise CheckError("its identity is not 32 hexadecimal digits")
+    names = set()
+    for found in description.variables:
+        try:
+            program_tag(Variable(found.name, found.type, found.size, found.flags))
+        except DescriptionError as error:
+            raise CheckError(str(error)) from None
+        if found.name in names:
+            raise CheckError(f"two variables are called {found.name!r}")
+        names.add(found.name)
 
 
 def _stage(output: bytes | bytearray) -> str:

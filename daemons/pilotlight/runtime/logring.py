@@ -27,9 +27,7 @@ class Record:
 class LogRing:
     """The newest `capacity` records. Safe to use from any thread."""
 
-    def __init__(
-        self, capacity: int = 1000, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, capacity: int = 1000, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         if capacity < 1:
             raise ValueError(f"a log ring holds at least one record, not {capacity}")
         self._records: deque[Record] = deque(maxlen=capacity)

@@ -26,9 +26,7 @@ _TABLE = re.compile(r"\bdebug_vars\s*\[[^\]\n]*\]\s*=\s*\{")
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*|\[[0-9]+\])*")
 _KIND = re.compile(r"([A-Za-z][A-Za-z0-9_]*?)(_[PO])?_ENUM")
 _TICKTIME = re.compile(r"\bcommon_ticktime__\s*=\s*([0-9]+)[UuLl]*(?:\s*\*\s*([0-9]+)[UuLl]*)?\s*;")
-_LOCATED = re.compile(
-    r"__LOCATED_VAR\(\s*\w+\s*,\s*\w+\s*,\s*([IQM])\s*,\s*([XBWDL])\s*((?:,\s*[0-9]+\s*)+)\)"
-)
+_LOCATED = re.compile(r"__LOCATED_VAR\(\s*\w+\s*,\s*\w+\s*,\s*([IQM])\s*,\s*([XBWDL])\s*((?:,\s*[0-9]+\s*)+)\)")
 
 _TYPES = {kind.name: kind for kind in Type}
 
@@ -120,8 +118,7 @@ def _names(paths: list[str]) -> list[str]:
     short = [name.split("__", 1)[-1] for name in whole]
     shorts, wholes = Counter(short), Counter(whole)
     names = [
-        s if shorts[s] == 1 else w if wholes[w] == 1 else path
-        for s, w, path in zip(short, whole, paths, strict=True)
+        s if shorts[s] == 1 else w if wholes[w] == 1 else path for s, w, path in zip(short, whole, paths, strict=True)
     ]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
@@ -161,9 +158,9 @@ def _flags(role: tuple[str, ...]) -> Flags:
 def table_source(program: Program) -> str:
     """The C source that tells matiec_shim.c of the variables."""
     count = len(program.variables)
-    rows = [
-        f'    {{"{v.name}", {v.type or 0:d}, {v.flags:d}, {v.pointer:d}}},' for v in program.variables
-    ] or ["    {0},"]
+    rows = [f'    {{"{v.name}", {v.type or 0:d}, {v.flags:d}, {v.pointer:d}}},' for v in program.variables] or [
+        "    {0},"
+    ]
     return "\n".join(
         [
             '#include "matiec_table.h"',

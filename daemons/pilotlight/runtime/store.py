@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program store: every program that was built, and which of them is active.
 
-A program is a directory that holds the upload, the shared object and a manifest. It is completed and flushed under a
-temporary name and then renamed, so at any instant it is there whole or not at all. Its id is made from the upload's
-content and the tools that built it: the same upload is stored once.
+A program is a directory that holds the upload, the shared object and a manifest. It is completed and
+flushed under a temporary name and then renamed, so at any instant it is there whole or not at all. Its id
+is made from the upload's content and the tools that built it: the same upload is stored once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ log = logger("runtime")
 
 
 class ProgramInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a stored program without its variables. `uploaded` is Unix time in ns, `size` the upload's."""
+    """What is known of a stored program without its variables. `uploaded` is Unix time in ns, `size` the
+    upload's."""
 
     id: str
     name: str
@@ -133,16 +134,14 @@ class ProgramStore:
 
     def renew(self, program: str, name: str, user: str) -> ProgramInfo:
         """Note that a stored program was uploaded again. Raises NotFound, OSError."""
-        manifest = msgspec.structs.replace(
-            self.manifest(program), name=name, user=user, uploaded=time.time_ns()
-        )
+        manifest = msgspec.structs.replace(self.manifest(program), name=name, user=user, uploaded=time.time_ns())
         write_atomic(self._path(program) / MANIFEST, msgspec.json.encode(manifest), 0o640)
         return self.get(program)
 
-    def prune(self, keep: int = 10) -> list[str]:
+    def prune(self, keep: int = 10) -> tuple[str, ...]:
         """Delete all but the `keep` newest programs and the active one; the ids of those deleted."""
         active = self.active
-        old = [info.id for info in self.list()[keep:] if info.id != active]
+        old = tuple(info.id for info in self.list()[keep:] if info.id != active)
         for program in old:
             # Renamed first: a power cut leaves a whole program or a leftover, never a part of one.
             doomed = self._root / f"{_TEMPORARY}{program}"
@@ -159,9 +158,7 @@ class ProgramStore:
         """Remove what a power cut left over."""
         for path in self._root.iterdir():
             if path.is_dir() and (path.name.startswith(".") or _info(path) is None):
-                log.warning(
-                    f"{path.name} in the program store is incomplete and is removed", event="store-leftover"
-                )
+                log.warning(f"{path.name} in the program store is incomplete and is removed", event="store-leftover")
                 shutil.rmtree(path)
         active = self.active
         if active is not None and _info(self._root / active) is None:

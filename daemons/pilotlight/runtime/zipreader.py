@@ -126,9 +126,7 @@ def _end(file: BinaryIO, file_size: int) -> tuple[int, int, int]:
             break
     else:
         if _read(file, 0, min(4, file_size)) == b"PK\x03\x04":
-            raise ZipError(
-                "the ZIP is cut off, or something was appended to it: its end record is not at its end"
-            )
+            raise ZipError("the ZIP is cut off, or something was appended to it: its end record is not at its end")
         raise ZipError("the file is not a ZIP")
     end = file_size - tail_size + position
     if 0xFFFF in (disk, first_disk, here, count) or 0xFFFF_FFFF in (size, offset):
@@ -159,9 +157,7 @@ def _central(data: bytes, count: int) -> Iterator[Entry]:
         if flags & _PATCHED:
             raise ZipError("is a patch to another file", name)
         if method not in (STORED, DEFLATED):
-            raise ZipError(
-                f"is compressed by method {method}; only stored and deflated entries are accepted", name
-            )
+            raise ZipError(f"is compressed by method {method}; only stored and deflated entries are accepted", name)
         if method == STORED and compressed != size:
             raise ZipError("is stored with two different sizes", name)
         if disk:
@@ -191,9 +187,7 @@ def _local(file: BinaryIO, entry: Entry, directory: int) -> tuple[Entry, int]:
         or not (later or (crc, compressed, size) == (entry.crc, entry.compressed, entry.size))
     ):
         raise ZipError("its header and the directory of the ZIP disagree", entry.raw_name)
-    placed = Entry(
-        entry.raw_name, method, entry.crc, entry.compressed, entry.size, entry.mode, entry.begin, data
-    )
+    placed = Entry(entry.raw_name, method, entry.crc, entry.compressed, entry.size, entry.mode, entry.begin, data)
     return placed, data + entry.compressed
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from pilotlight.runtime.build import Builder, BuildStatus
 from pilotlight.runtime.store import ProgramInfo, ProgramStore
+
 from tests.programs.make import zip_of
 
 Build = Callable[[bytes], tuple[ProgramInfo, BuildStatus]]

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from pilotlight.runtime import archive
 from pilotlight.runtime.archive import ArchiveError
+
 from tests.programs.bad import BAD
 from tests.programs.generate import files_of
 from tests.programs.make import zip_files, zip_of

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from pilotlight.runtime import debug, wire
 from pilotlight.runtime.debug import handle
 from pilotlight.tags import Type
@@ -185,7 +184,8 @@ def test_an_answer_is_cut_at_the_frame_and_says_where() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_text", "answer"), [("41", "41 00 00"), ("42 0000 01 0001 01", "42 83"), ("43", "43 83"), ("45 DE AD 00 00", "45 83")]
+    ("request_text", "answer"),
+    [("41", "41 00 00"), ("42 0000 01 0001 01", "42 83"), ("43", "43 83"), ("45 DE AD 00 00", "45 83")],
 )
 def test_without_a_program(request_text: str, answer: str) -> None:
     assert handle(frame(request_text), None) == frame(answer)

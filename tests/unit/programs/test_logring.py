@@ -6,7 +6,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-
 from pilotlight.runtime.logring import MESSAGE_MAX, LogRing, Record
 
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from pilotlight.runtime import matiec
 from pilotlight.runtime.matiec import MatiecError, parse
 from pilotlight.tags import Flags, Type
+
 from tests.programs.generate import files_of
 from tests.programs.samples import SAMPLES, wide
 
@@ -18,7 +18,10 @@ IDENTITY = "0123456789abcdef0123456789abcdef"
 
 def debug_c(*rows: str, identity: str = IDENTITY) -> str:
     table = ",\n".join(rows)
-    return f'char plc_program_md5[] = "{identity}";\nstatic const struct {{ void *p; int t; }} debug_vars[] = {{\n{table}\n}};\n'
+    return (
+        f'char plc_program_md5[] = "{identity}";\n'
+        f"static const struct {{ void *p; int t; }} debug_vars[] = {{\n{table}\n}};\n"
+    )
 
 
 def names(*rows: str, **more: str) -> list[str]:

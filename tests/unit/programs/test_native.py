@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from pilotlight.runtime.native import NativeProgram
 from pilotlight.tags import Flags, Tag, Type
 from pilotlight.tags.values import Value, decode, encode
+
 from tests.programs.samples import SAMPLES
 
 STATE, VARIABLE, SIZE, VALUE, FULL, POINT, FORCED = -1, -2, -3, -4, -5, -6, -7

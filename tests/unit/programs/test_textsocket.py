@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-
 from pilotlight.runtime.textsocket import CLIENTS_MAX, LINE_MAX, TextServer
 
 
