@@ -17,13 +17,14 @@ import subprocess
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 from image import debian, processes
 from image.errors import BuildError
 from image.forward import Forwarder
-from image.steps import BUILD
+from image.steps import BUILD, in_use
 
 ROOT = BUILD / "container" / "root"
 PORT = 8443
@@ -52,6 +53,7 @@ class Container:
         self.leader = 0
         self._forwarder = Forwarder(port)
         self._process: subprocess.Popen[bytes] | None = None
+        self._held = ExitStack()
 
     @property
     def url(self) -> str:
@@ -68,10 +70,14 @@ class Container:
         self.stop()
 
     def start(self) -> None:
-        """Start it and return when its systemd and its bus run. Raises BuildError, with the end of its console, when it does not."""
+        """Start it and return when its systemd and its bus run.
+
+        Raises BuildError, with the end of its console, when they do not.
+        """
         self.data.mkdir(parents=True, exist_ok=True)
         identity = machine_id(self.data)
         try:
+            self._held.enter_context(in_use(self.root))
             with self.console.open("wb") as console:
                 self._process = subprocess.Popen(
                     self._command(identity), stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT,
@@ -127,6 +133,7 @@ class Container:
             self._process = None
         self.leader = 0
         self._forwarder.stop()
+        self._held.close()
 
     def tail(self, lines: int = 15) -> str:
         """The end of its console output."""
@@ -138,7 +145,7 @@ class Container:
             "--quiet", "--register=no", "--keep-unit", "--boot", "--read-only", f"--directory={self.root}",
             f"--bind={self.data}:/data", "--private-network", f"--machine=pilotlight-{os.getpid()}",
             "--hostname=pilotlight", f"--uuid={identity}",
-            "--console=read-only", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
+            "--console=read-only", "--capability=CAP_IPC_LOCK,CAP_SYS_NICE", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
         ]  # fmt: skip
 
     def _wait_for_leader(self, limit: float) -> int:

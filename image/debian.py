@@ -45,7 +45,7 @@ def install(log: Log, repository: Path, packages: Sequence[str], arch: str, targ
     log.run([
         "unshare", "--mount", "--propagation", "private",
         "mmdebstrap", "--mode=root", "--variant=essential", f"--architectures={arch}", "--format=directory",
-        "--dpkgopt=force-unsafe-io", "--skip=cleanup/apt",
+        "--dpkgopt=force-unsafe-io", "--skip=cleanup/apt", "--verbose",
         *options, f"--include={','.join(packages)}", mirror.SUITE, target, f"deb [trusted=yes] copy://{repository} ./",
     ])  # fmt: skip
 

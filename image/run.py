@@ -52,17 +52,19 @@ def run(name: str, port: int) -> int:
 
 def shell(name: str) -> int:
     """A root shell on a board: in the container (started for it when none runs), or the machine's serial console."""
-    board = load(name)
-    if board.flag("DISK"):
-        return qemu_run.console(name)
-    root = root_for(board)
-    leader = running_leader()
+    leader = running_leader() if name == "container" else None
     if leader is not None:
         return login(leader)
-    with tempfile.TemporaryDirectory(prefix="pilotlight-") as folder:
-        with Container(Path(folder) / "data", root=root.path) as appliance:
-            progress.say(f"a container for this shell alone; its web is at {appliance.url}")
-            return login(appliance.leader)
+    board = load(name)
+    root = root_for(board)
+    if board.flag("DISK"):
+        return qemu.run(board, disk.build(board, root), qemu.WEB_PORT, console=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="pilotlight-") as folder,
+        Container(Path(folder) / "data", root=root.path) as appliance,
+    ):
+        progress.say(f"a container for this shell alone; its web is at {appliance.url}")
+        return login(appliance.leader)
 
 
 def run_container(root: Path, port: int) -> int:

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -179,7 +180,7 @@ def step(name: str, *, inputs: Iterable[Input], output: Path, make: Callable[[Pa
             remove(target)
             raise
         stamp.unlink(missing_ok=True)
-        remove(output)
+        retire(output)
         target.rename(output)
         stamp.write_text(key)
     return Artefact(output, key)
@@ -210,13 +211,41 @@ def locked(output: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def in_use(tree: Path) -> Iterator[None]:
+    """Keep a tree that a step made from being removed until the block ends, even when a newer one takes its name."""
+    descriptor = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def retire(output: Path) -> None:
+    """Remove what a newer one replaces, and older ones put aside; put aside what is in use."""
+    for old in [output, *output.parent.glob(output.name + ".used-*")]:
+        if not old.is_dir() or old.is_symlink():
+            remove(old)
+            continue
+        descriptor = os.open(old, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove(old)
+        except BlockingIOError:
+            if old == output:
+                old.rename(old.with_name(f"{old.name}.used-{time.time_ns()}"))
+        finally:
+            os.close(descriptor)
+
+
 def remove(path: Path) -> None:
     """Remove a file or a tree, or nothing; refuses to cross into another file system."""
     if path.is_dir() and not path.is_symlink():
         device = path.stat().st_dev
         for directory, names, _ in os.walk(path):
             for name in names:
-                if os.lstat(os.path.join(directory, name)).st_dev != device:
+                if (Path(directory) / name).lstat().st_dev != device:
                     raise BuildError(f"{directory}/{name} is a mount point: unmount it, then build again")
         shutil.rmtree(path)
     else:
