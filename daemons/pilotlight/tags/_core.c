@@ -42,6 +42,7 @@ enum { /* offsets in the header of a segment */
 };
 enum { SLOT_SIZE = 32, SLOT_VALUE = 8, SLOT_MORE = 24 }; /* journal slots: bytes of value in a first, in a further one */
 enum { RING_HEAD = 64, RING_TAIL = 128, RING_TOUCHED = 192, RING_SLOTS = 256 };
+enum { LEAST_ATTEMPTS = 200 }; /* of a snapshot: a reader that was kept from running must not blame the writer */
 enum { BLOCK = 64, SPAN = 1024 }; /* grain of the comparison, bytes */
 
 static const uint64_t FURTHER_SLOT = 1ull << 63;
@@ -208,10 +209,11 @@ static PyObject *os_error(void)
     return PyErr_SetFromErrno(PyExc_OSError);
 }
 
-static void wake_all(const Mapping *m)
+/* Wake one reader, who wakes two more, and so on: however many wait, the writer pays for one. */
+static void wake_readers(const Mapping *m)
 {
     atomic_fetch_add_explicit(word32(m, WAKE), 1, memory_order_release);
-    futex(word32(m, WAKE), FUTEX_WAKE, INT32_MAX, NULL);
+    futex(word32(m, WAKE), FUTEX_WAKE, 1, NULL);
 }
 
 /* --------------------------------------------------------------------------------------------- writer */
@@ -361,13 +363,14 @@ static PyObject *writer_publish(PyObject *self, PyObject *const *args, Py_ssize_
         number = append(w, number, now, tag, quality);
         memcpy(m->base + w->image_at + e.offset, (uint8_t *)w->image.buf + e.offset, e.size);
         memcpy(m->base + w->stamps_at + (size_t)tag * 8, &now, 8);
-        m->base[w->qualities_at + tag] = quality;
+        if (m->base[w->qualities_at + tag] != quality) /* a store would fetch a cache line from the readers */
+            m->base[w->qualities_at + tag] = quality;
     }
     atomic_store_explicit(time64(m, PUBLISH_TIME), now, memory_order_relaxed);
     atomic_store_explicit(time64(m, WALL_OFFSET), wall, memory_order_relaxed);
     atomic_store_explicit(word64(m, JOURNAL_HEAD), number, memory_order_release);
     atomic_store_explicit(word64(m, SEQUENCE), odd + 1, memory_order_release);
-    wake_all(m);
+    wake_readers(m);
     return PyLong_FromUnsignedLong(found);
 }
 
@@ -503,7 +506,7 @@ static int mark_superseded(void *argument)
 {
     const Mapping *m = argument;
     atomic_store_explicit(word32(m, SUPERSEDED), 1, memory_order_release);
-    wake_all(m);
+    wake_readers(m);
     return 0;
 }
 
@@ -604,9 +607,9 @@ static PyObject *reader_snapshot(PyObject *self, PyObject *argument)
     int64_t start = clock_ns(CLOCK_MONOTONIC);
     int state;
     r->map.users++;
-    while ((state = guarded(copy_values, &copy)) == 1) {
+    for (unsigned attempt = 1; (state = guarded(copy_values, &copy)) == 1; attempt++) {
         int64_t waited = clock_ns(CLOCK_MONOTONIC) - start;
-        if (waited > patience)
+        if (waited > patience && attempt >= LEAST_ATTEMPTS)
             break;
         if (waited < SPIN_FOR) {
             relax();
@@ -766,18 +769,23 @@ static PyObject *reader_wait(PyObject *self, PyObject *const *args, Py_ssize_t n
     struct timespec until = as_timespec(deadline);
     State state = {.map = &r->map};
     int failed = 0;
+    bool woken = false;
     r->map.users++;
     for (;;) {
         if (guarded(load_state, &state) < 0) {
             failed = errno;
             break;
         }
-        if (state.wake != seen)
+        if (state.wake != seen) {
+            if (woken)
+                futex(word32(&r->map, WAKE), FUTEX_WAKE, 2, NULL);
             break;
+        }
         long result;
         Py_BEGIN_ALLOW_THREADS
         result = futex(word32(&r->map, WAKE), FUTEX_WAIT_BITSET, seen, &until);
         failed = result < 0 ? errno : 0;
+        woken = result == 0;
         Py_END_ALLOW_THREADS
         if (failed == EINTR && PyErr_CheckSignals() < 0)
             break;
@@ -800,7 +808,12 @@ static PyObject *reader_wait(PyObject *self, PyObject *const *args, Py_ssize_t n
 static PyObject *reader_close(PyObject *self, PyObject *unused)
 {
     (void)unused;
-    unmap(&((Reader *)self)->map);
+    Mapping *m = &((Reader *)self)->map;
+    if (m->users > 0) { /* another thread of ours waits: everyone looks again, and it sees the end */
+        m->closing = true;
+        futex(word32(m, WAKE), FUTEX_WAKE, INT32_MAX, NULL);
+    }
+    unmap(m);
     Py_RETURN_NONE;
 }
 

@@ -12,13 +12,13 @@ class SegmentError(Exception):
     """Something is wrong with a segment."""
 
 
-class SegmentMissing(SegmentError):  # noqa: N818 - it names a state
+class SegmentMissing(SegmentError):
     """No writer has made the segment yet."""
 
 
-class SegmentDamaged(SegmentError):  # noqa: N818
+class SegmentDamaged(SegmentError):
     """The file is not a segment, is cut short, or contradicts itself. Nothing of it was used."""
 
 
-class SegmentBusy(SegmentError):  # noqa: N818
+class SegmentBusy(SegmentError):
     """No consistent copy could be had in time: the writer stopped, or died, in the middle of a publish."""

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from pilotlight.tags.directory import Directory
-from pilotlight.tags.errors import SegmentDamaged, SegmentMissing
+from pilotlight.tags.errors import SegmentDamaged, SegmentError, SegmentMissing
 from pilotlight.tags.layout import HEADER_SIZE, Layout, parse_identity, verify
 
 LONGEST_SEGMENT_NAME = 64
@@ -34,11 +34,13 @@ def segment_names() -> list[str]:
 
 
 def open_for_reading(path: Path) -> int:
-    """A descriptor of a segment's file, closed on exec; raises SegmentMissing when there is none."""
+    """A descriptor of a segment's file; raises SegmentMissing, or SegmentError when it is kept from us."""
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError as error:
         raise SegmentMissing(f"there is no segment at {path}: its writer has not started yet") from error
+    except OSError as error:
+        raise SegmentError(f"the segment at {path} cannot be opened: {error.strerror}") from error
 
 
 def read_header(fd: int) -> tuple[Layout, int, Directory]:

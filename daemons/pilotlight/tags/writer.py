@@ -28,9 +28,7 @@ class SegmentWriter:
     then on only the child may publish.
     """
 
-    def __init__(
-        self, fd: int, layout: Layout, directory: Directory, path: Path | None, pending: Path | None
-    ) -> None:
+    def __init__(self, fd: int, layout: Layout, directory: Directory, path: Path | None, pending: Path | None) -> None:
         self.fd: Final = fd
         self.directory: Final = directory
         self._layout = layout
@@ -92,7 +90,7 @@ class SegmentWriter:
             writer = cls(fd, layout, directory, path, pending)
             if publish:
                 writer.activate()
-        except OSError as error:
+        except (OSError, SegmentError) as error:
             os.close(fd)
             pending.unlink(missing_ok=True)
             raise SegmentError(f"the segment {name} cannot be made: {error}") from error
