@@ -150,15 +150,41 @@ def test_from_an_upload_to_a_line_that_follows(runtime: Daemon) -> None:
 
 def test_tags_are_forced_and_written_by_name(runtime: Daemon) -> None:
     assert runtime.upload(zip_of("follow"))["Status"] == "SUCCESS"
-    names = [tag.name for tag in SegmentReader.open("plc").directory]
-    print(names)
+    assert runtime.call("Force", "plc.INSTANCE0.BUTTON", True) == "INSTANCE0.BUTTON"
+    lamp = SegmentReader.open("plc")
+    until(lambda: lamp.read("Line.lamp")[0].value is True)
+    assert runtime.call("Forces") == {"INSTANCE0.BUTTON": True}
+    assert runtime.client.get("ForceCount") == 1
+    assert runtime.call("Unforce", "INSTANCE0.BUTTON") == "INSTANCE0.BUTTON"
+    until(lambda: lamp.read("Line.lamp")[0].value is False)
+    runtime.call("Write", "INSTANCE0.LEVEL", 21)
+    until(lambda: lamp.read("INSTANCE0.TWICE")[0].value == 42)
+    for tag, value, name, reason in (
+        ("INSTANCE0.LEVEL", 40_000, "InvalidArgument", "does not fit INT"),
+        ("INSTANCE0.LEVEL", "text", "InvalidArgument", "is not an integer"),
+        ("INSTANCE0.LEVLE", 1, "NotFound", "did you mean INSTANCE0.LEVEL?"),
+        ("Scan.Count", 1, "InvalidArgument", "written by the runtime itself"),
+        ("Line.lamp", True, "InvalidArgument", "written by the runtime itself"),
+    ):
+        with pytest.raises(DaemonError, match=reason) as refusal:
+            runtime.call("Write", tag, value)
+        assert refusal.value.dbus_name == f"io.pilotlight.Error.{name}"
+    # The debugger forces with the Editor's byte order and reads it back, also while stopped.
+    runtime.call("Debug", bytes.fromhex("45DEAD0000"))
+    assert runtime.call("Debug", bytes.fromhex("42 0004 01 0002 0007")) == b"\x42\x7e"
+    until(lambda: lamp.read("INSTANCE0.LEVEL")[0].value == 7)
+    runtime.call("Stop")
+    assert runtime.call("Debug", bytes.fromhex("44 0001 0004"))[-2:] == b"\x07\x00"
 
 
-def test_the_last_net_makes_outputs_safe(runtime: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
-    runtime.upload(zip_of("blink"))
+def test_the_last_net_makes_outputs_safe(runtime: Daemon) -> None:
+    assert runtime.upload(zip_of("follow"))["Status"] == "SUCCESS"
     chip = SimulatedChip.existing(simulated_path("sim0"))
-    until(lambda: chip.level(9)[0] is False)
+    assert lines_tool(["set", "start", "1"]) == 0
+    until(lambda: chip.level(8)[0])
+    os.kill(runtime.client.get("ScanPid"), signal.SIGSTOP)
     runtime.end(signal.SIGKILL)
+    assert chip.level(8)[0], "nobody was left to make the output safe"
     assert safe.main() == 0
     assert chip.level(8)[0] is False and chip.level(9)[0] is True
 
