@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: N802, N818 - the names are those of the bus
+
 """A service with one of everything, for the tests of the service base."""
 
 from __future__ import annotations

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
-import pytest
-
 import pilotlight
+import pytest
 from pilotlight.daemon import Client, Service, command
 from pilotlight.daemon.service import interface_file
 from pilotlight.igniter.service import Igniter
 from pilotlight.netmon.service import NetMon
 from pilotlight.orchestrator.service import Orchestrator
+
 from tests.support.introspection import canonical, interface_of, undocumented
 from tests.unit.daemon.example import Example
 
@@ -86,7 +86,7 @@ def test_a_class_that_does_not_fit_its_file_is_refused(
 def test_a_property_of_the_wrong_type_is_refused_at_export(serve: Callable[..., None]) -> None:
     service = Example()
     service.Count = -1
-    with pytest.raises(TypeError, match="Example1.Count"):
+    with pytest.raises(TypeError, match=r"Example1\.Count"):
         serve(service)
 
 

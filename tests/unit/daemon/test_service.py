@@ -9,11 +9,11 @@ import queue
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from gi.repository import Gio, GLib
-
 from pilotlight.daemon import (
     Busy,
     Client,
@@ -29,6 +29,7 @@ from pilotlight.daemon import dispatch as dispatch_module
 from pilotlight.daemon.bus import Bus
 from pilotlight.daemon.connection import connect
 from pilotlight.daemon.identity import CACHE_LIMIT, CallerCache
+
 from tests.unit.daemon.example import Example, Odd
 
 _NAME = "io.pilotlight.Example1"
@@ -82,7 +83,7 @@ def test_errors_keep_their_name_and_sentence(client: Client) -> None:
     with pytest.raises(Odd) as odd:
         client.call("Fail", "odd")
     assert (odd.value.dbus_name, str(odd.value)) == ("io.pilotlight.Error.Odd", "odd things")
-    with pytest.raises(WrongState, match="^not now$"):
+    with pytest.raises(WrongState, match=r"^not now$"):
         client.call("Fail", "state")
 
 
@@ -143,14 +144,14 @@ def test_descriptors_go_both_ways_and_none_is_left_open(client: Client) -> None:
     os.write(write, b"hello")
     os.close(write)
     client.call("Add", 1, 1)
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     assert client.call("Read", Fd(read)) == b"hello"
     got = client.call("Open", b"there")
     assert os.read(got, 10) == b"there"
     os.close(got)
     os.close(read)
     client.call("Add", 1, 1)
-    assert len(os.listdir("/proc/self/fd")) == before - 1
+    assert len(list(Path("/proc/self/fd").iterdir())) == before - 1
 
 
 def test_a_late_answer_is_a_timeout(client: Client) -> None:

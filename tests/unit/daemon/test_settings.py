@@ -11,7 +11,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, field
-
 from pilotlight.daemon import Settings, SettingsError, load_settings
 from pilotlight.daemon.settings import SIZE_LIMIT, parse_settings
 from pilotlight.daemon.yamltree import DEPTH_LIMIT, YamlError, parse

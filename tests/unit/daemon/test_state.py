@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from pilotlight.daemon import Settings, StateFile, write_atomic
 from pilotlight.daemon import state as state_module
 
@@ -157,12 +156,12 @@ def test_a_failing_disk_leaves_the_old_value(tmp_path: Path, monkeypatch: pytest
     def fail(*_: Any, **__: Any) -> None:
         raise OSError(5, "input/output error")
 
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     with monkeypatch.context() as patch:
         patch.setattr(state_module.os, call, fail)
         with pytest.raises(OSError, match="input/output"):
             state.save(Memory(2))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert state.load(Memory()) == Memory(1)
     state.save(Memory(3))
     assert state.load(Memory()) == Memory(3)
