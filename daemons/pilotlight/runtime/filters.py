@@ -17,7 +17,6 @@ ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 EPERM, ENOSYS = 1, 38
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _LOAD, _EQUAL, _AND, _RETURN = 0x20, 0x15, 0x54, 0x06
-_X32 = 0x40000000
 
 NUMBERS: dict[str, tuple[int | None, int | None]] = {
     # name: (x86_64, aarch64)

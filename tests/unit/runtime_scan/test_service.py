@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from pilotlight.daemon import Client, DaemonError, Fd
 from pilotlight.io.cli import main as lines_tool
 from pilotlight.io.drivers import simulated_path
 from pilotlight.io.simulated import SimulatedChip
 from pilotlight.runtime import safe
 from pilotlight.tags import SegmentReader
+
 from tests.programs.make import zip_of
 
 IO_YAML = """
