@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pilotlight import __version__
-from pilotlight.web import dialect, pages, routes_device, routes_plc, routes_tags, routes_users
+from pilotlight.web import dialect, pages, routes_device, routes_plc, routes_session, routes_tags, routes_users
 from pilotlight.web.backend import Backend, Forbidden, Unauthorised
 from pilotlight.web.debug_socket import PATH as DEBUG_PATH
 from pilotlight.web.debug_socket import debug_server
@@ -40,6 +40,7 @@ def http_app(backend: Backend) -> FastAPI:
     for router in (
         pages.router,
         routes_users.router,
+        routes_session.router,
         routes_plc.router,
         routes_tags.router,
         routes_device.router,

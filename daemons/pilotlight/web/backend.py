@@ -2,6 +2,7 @@
 """What every route works with, and the decision who is calling."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -47,6 +48,8 @@ class Backend:
     upload_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     refused_upload: str = ""
     """Why the last upload never reached the runtime; empty after one that did."""
+    users_changed: Callable[[], None] = lambda: None
+    """Called after a user was added or removed."""
     streams: int = 0
     """Streams of live values that are open."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -73,9 +73,9 @@ def _hash(password: str) -> str:
 
 def _verify(encoded: str, password: str) -> bool:
     from argon2 import PasswordHasher as Argon2
-    from argon2.exceptions import InvalidHashError, VerificationError
+    from argon2.exceptions import InvalidHash, VerificationError
 
     try:
         return Argon2().verify(encoded, _encode(password))
-    except (VerificationError, InvalidHashError):
+    except (VerificationError, InvalidHash):
         return False

@@ -9,9 +9,9 @@ from fastapi import Query, Request
 from fastapi.responses import JSONResponse
 
 from pilotlight.web import dialect
+from pilotlight.web.audit import audit
 from pilotlight.web.backend import Backend, CurrentSession, Parts
 from pilotlight.web.guard import guarded_router
-from pilotlight.web.routes_users import audit
 from pilotlight.web.runtime_link import RuntimeDown, RuntimeRefused
 from pilotlight.web.shell import reply_and_close
 from pilotlight.web.upload import ReceivedFile, UploadRefused, receive_file

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 from wsproto import events
 
+from pilotlight.daemon import Unavailable
 from pilotlight.web.debug_socket import LONGEST_COMMAND
 from pilotlight.web.settings import WebSettings
 from pilotlight.web.throttle import network_of
@@ -159,7 +160,13 @@ class WebServer(uvicorn.Server):
             )
         )
         self._context = context
-        self.sockets = listen(settings.bind, settings.port)
+        try:
+            self.sockets = listen(settings.bind, settings.port)
+        except OSError as error:
+            raise Unavailable(
+                f"Cannot listen on port {settings.port} of {settings.bind or 'any address'} ({error.strerror}); "
+                "end what uses it, or set bind and port in web.yaml."
+            ) from None
         self.port: int = self.sockets[0].getsockname()[1]
         self.listening = asyncio.Event()
         """Set when connections are accepted."""

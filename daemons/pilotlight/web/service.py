@@ -21,6 +21,7 @@ class WebService(Service):
         self._backend = backend
         self._certificate = certificate
         self._port = port
+        backend.users_changed = lambda: self.changed("Claimed", "UserCount")
 
     @property
     def Claimed(self) -> bool:
@@ -46,7 +47,7 @@ class WebService(Service):
             event="web-users-reset",
             user=caller().user,
         )
-        self.changed("Claimed", "UserCount")
+        self._backend.users_changed()
         return removed
 
     def renewed(self, certificate: Certificate) -> None:

@@ -7,6 +7,7 @@ import json
 import time
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pilotlight.daemon import logger
@@ -50,6 +51,8 @@ class Shell:
         started = time.monotonic()
         try:
             await request.run(self._app)
+        except ClientDisconnect:
+            log.info("A client left before its request was complete.", event="web-client-left")
         except TimeoutError:
             log.info(
                 f"A client did not take its reply within {IDLE_S:.0f} s; the connection is ended.",

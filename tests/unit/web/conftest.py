@@ -37,6 +37,7 @@ class Site:
     http: httpx.Client
     folder: Path
     loop: asyncio.AbstractEventLoop
+    stop: asyncio.Event
 
     @property
     def url(self) -> str:
@@ -80,6 +81,7 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         store.ensure(["localhost", "127.0.0.1"], datetime.datetime.now(datetime.UTC), follow_names=False)
         tokens = Tokens(load_key(folder / "token.key"), settings.token_minutes * 60)
         ready = threading.Event()
+        stop = asyncio.Event()
         made: list[Any] = []
 
         async def serve() -> None:
@@ -89,13 +91,16 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
             serving = asyncio.create_task(server.serve())
             await server.listening.wait()
             ready.set()
-            await serving
+            await stop.wait()
+            await asyncio.sleep(0)
+            serving.cancel()
+            await asyncio.gather(serving, *server.server_state.tasks, return_exceptions=True)
 
         future = asyncio.run_coroutine_threadsafe(serve(), loop)
         assert ready.wait(10), future.exception(0)
         backend, server = made
         http = httpx.Client(base_url=f"https://127.0.0.1:{server.port}", verify=False, timeout=10.0)
-        site = Site(backend, server.port, http, folder, loop)
+        site = Site(backend, server.port, http, folder, loop, stop)
         running.append((site, server, future))
         return site
 
@@ -104,8 +109,7 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     finally:
         for site, server, future in running:
             site.http.close()
-            site.loop.call_soon_threadsafe(site.backend.closing.set)
-            server.should_exit = True
+            site.loop.call_soon_threadsafe(_cut, site, server)
             future.result(10)
             site.backend.live.close()
             site.backend.hasher.close()
@@ -113,6 +117,16 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+def _cut(site: Site, server: WebServer) -> None:
+    """Ends the server without its patience; how the daemon stops is for test_daemon.py."""
+    site.backend.closing.set()
+    for listener in server.servers:
+        listener.close()
+    for connection in list(server.server_state.connections):
+        connection.transport.abort()
+    site.stop.set()
 
 
 @pytest.fixture

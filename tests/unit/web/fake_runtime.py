@@ -23,7 +23,7 @@ class FakeRuntime(Service):
     """Answers as the real one; tests set its attributes."""
 
     interface: ClassVar[str] = "io.pilotlight.Runtime1"
-    Program, Identity, LastFault = "blink", "0" * 32, ""
+    Program, Identity, LastFault, ScanPid = "blink", "0" * 32, "", 7
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,3 +112,21 @@ class FakeRuntime(Service):
         if frame[0] == 0x45:
             return b"\x45\x7e" + b"0" * 32
         return b"\x42\x7e" if frame[0] == 0x42 else b""
+
+    def Lines(self) -> list[dict[str, Any]]:
+        return []
+
+    def Forces(self) -> dict[str, Any]:
+        return {}
+
+    @command
+    def Force(self, tag: str, value: Any) -> str:
+        raise NotFound(f"There is no tag {tag}.")
+
+    @command
+    def Write(self, tag: str, value: Any) -> str:
+        raise NotFound(f"There is no tag {tag}.")
+
+    @command
+    def Unforce(self, tag: str) -> str:
+        raise NotFound(f"There is no tag {tag}.")

@@ -19,12 +19,16 @@ CERTIFICATE = Certificate(
 )
 
 
-def test_status_and_properties(site: Site, serve: Callable[..., None]) -> None:
-    serve(WebService(site.backend, CERTIFICATE, site.port))
+def test_status_and_properties(site: Site, serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    service = WebService(site.backend, CERTIFICATE, site.port)
+    serve(service)
+    announced: list[tuple[str, ...]] = []
+    monkeypatch.setattr(service, "changed", lambda *names: announced.append(names))
     client = Client("io.pilotlight.Web1")
     assert (client.get("Claimed"), client.get("UserCount"), client.get("Fingerprint")) == (False, 0, "AB:CD")
     site.claim()
     assert (client.get("Claimed"), client.get("UserCount")) == (True, 1)
+    assert announced == [("Claimed", "UserCount")]
     status = client.call("Status")
     assert (status["Daemon"], status["Healthy"], status["Port"]) == ("web", True, site.port)
     assert status["CertificateEnds"] == "2028-01-01"
