@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tests.programs.generate import files_of
-from tests.programs.make import zip_files, zip_of
+from tests.programs.packing import zip_files, zip_of
 from tests.programs.rawzip import Raw, deflate, pack
 from tests.programs.samples import SAMPLES
 
@@ -119,7 +119,11 @@ def _two_roots() -> bytes:
 
 
 def _big(sizes: Iterable[int]) -> Callable[[], bytes]:
-    return lambda: pack([*_entries(), *(Raw(b"big%d.txt" % n, os.urandom(s)) for n, s in enumerate(sizes))])
+    """A good program and files of these sizes that pack well, but no better than a text might."""
+    block = os.urandom(16 << 10)
+    return lambda: pack(
+        [*_entries(), *(Raw(b"big%d.txt" % n, (block * (s // len(block) + 1))[:s], 8) for n, s in enumerate(sizes))]
+    )
 
 
 LINK, PIPE, DEVICE, SOCKET = 0o120777, 0o010644, 0o020644, 0o140644
@@ -238,8 +242,3 @@ def _shared_data() -> bytes:
     data = pack(entries)
     entries[-1].begin = data.index(b"plc.xml") - 30
     return pack(entries)
-
-
-def bad_zips() -> dict[str, BadZip]:
-    """All of them, by name."""
-    return dict(BAD)

@@ -1,35 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes uploads of the sample programs: `zip_of("follow")`, or `python -m tests.programs.make follow > follow.zip`."""
+"""Uploads for all test tiers: `zip_of("follow")` and `bad_zips()`.
+
+By hand: `python -m tests.programs.make follow > follow.zip`.
+"""
 
 from __future__ import annotations
 
-import io
 import sys
-import zipfile
 
-from tests.programs.generate import Sample, files_of
+from tests.programs.bad import BAD
+from tests.programs.packing import zip_files, zip_of
 from tests.programs.samples import SAMPLES
 
-
-def zip_of(program: str | Sample) -> bytes:
-    """The upload of a sample: stored, not compressed, no root folder, as the Editor makes it."""
-    sample = SAMPLES[program] if isinstance(program, str) else program
-    return zip_files({path: text.encode() for path, text in files_of(sample).items()})
+__all__ = ["bad_zips", "zip_files", "zip_of"]
 
 
-def zip_files(files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
-    """A ZIP of these files with constant time stamps."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        for path, data in files.items():
-            info = zipfile.ZipInfo(path)
-            info.compress_type = compression
-            info.external_attr = 0o100644 << 16
-            archive.writestr(info, data)
-    return buffer.getvalue()
+def bad_zips() -> dict[str, tuple[bytes, str]]:
+    """Name → upload that must be refused, and a part of the reason that its compilation log has to give."""
+    return {name: (bad.make(), bad.reason) for name, bad in BAD.items()}
 
 
 def main(arguments: list[str]) -> int:
+    """Write one sample's upload to standard output."""
     if len(arguments) != 1 or arguments[0] not in SAMPLES:
         print(f"usage: python -m tests.programs.make {'|'.join(SAMPLES)} > program.zip", file=sys.stderr)
         return 2

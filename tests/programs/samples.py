@@ -13,7 +13,7 @@ _FOLLOW = """
   __SET_VAR(data__->ELAPSED, __CURRENT_TIME);
 """
 
-# Both go wrong when input %IX0.1 or TRIP is true, or after AFTER scans if that is not 0.
+# Both go wrong when input %IX0.0 or TRIP is true, or after AFTER scans if that is not 0.
 _TRIPPED = """
   __SET_LOCATED(data__->LAMP, 1);
   __SET_VAR(data__->SCANS, __GET_VAR(data__->SCANS) + 1);
@@ -21,11 +21,11 @@ _TRIPPED = """
       || (__GET_VAR(data__->AFTER) && __GET_VAR(data__->SCANS) >= __GET_VAR(data__->AFTER))) {
 """
 _TRIP_VARIABLES = (
-    Var("BUTTON", "BOOL", address="%IX0.1"),
+    Var("BUTTON", "BOOL", address="%IX0.0"),
     Var("LAMP", "BOOL", address="%QX0.0"),
     Var("TRIP", "BOOL"),
     Var("SCANS", "DINT"),
-    Var("AFTER", "DINT", "100"),
+    Var("AFTER", "DINT"),
 )
 
 _TYPES = (

@@ -2,8 +2,9 @@
 """Runs one command of a build where it can do no harm: `python -m pilotlight.runtime.confine <rules> <command…>`.
 
 The command reads the system's programs and libraries and what the rules name, writes one directory, has no network,
-cannot signal, trace or leave its session, and is bounded in memory, processor time and the size of a file. A source
-that includes a file of the device gets "permission denied" from the compiler.
+cannot signal, trace or leave its session, is bounded in memory, processor time and the size of a file, and gives way
+to everything else that wants to run. A source that includes a file of the device gets "permission denied" from the
+compiler.
 """
 
 from __future__ import annotations
@@ -119,6 +120,7 @@ def apply(rules: Rules) -> None:
         _, hard = resource.getrlimit(kind)
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (bound, bound))
+    os.nice(19)
     sandbox.give_up_privileges()
     confined = sandbox.restrict_files(
         [Path(path) for path in (*LOADER_FILES, *rules.readable)],

@@ -163,7 +163,7 @@ def table_source(program: Program) -> str:
     ]
     return "\n".join(
         [
-            '#include "matiec_table.h"',
+            '#include "matiec_shim.h"',
             f"const uint32_t matiec_count = {count};",
             "const matiec_entry matiec_entries[] = {",
             *rows,

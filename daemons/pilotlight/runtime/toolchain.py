@@ -16,7 +16,7 @@ TABLE = "matiec_table.c"
 SOURCES = ("Config0.c", "Res0.c", "debug.c", "glueVars.c")
 """C sources of a program; POUS.c is included by Res0.c."""
 BLOCKS, BLOCKS_HEADER = "c_blocks_code.cpp", "c_blocks.h"
-HOST_SOURCES = ("matiec_shim.c", "matiec_host.c")
+HOST_SOURCES = ("matiec_shim.c", "matiec_image.c", "matiec_values.c", "matiec_host.c")
 TEXT_MAX = 16 << 20
 
 # Generated code leans on wrapping integers and on casts between types of one size.

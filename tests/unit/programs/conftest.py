@@ -12,7 +12,7 @@ import pytest
 from pilotlight.runtime.build import Builder, BuildStatus
 from pilotlight.runtime.store import ProgramInfo, ProgramStore
 
-from tests.programs.make import zip_of
+from tests.programs.packing import zip_of
 
 Build = Callable[[bytes], tuple[ProgramInfo, BuildStatus]]
 

@@ -15,7 +15,7 @@ from pilotlight.runtime.archive import ArchiveError
 
 from tests.programs.bad import BAD
 from tests.programs.generate import files_of
-from tests.programs.make import zip_files, zip_of
+from tests.programs.make import bad_zips, zip_files, zip_of
 from tests.programs.samples import SAMPLES
 
 FOLLOW = {path: text.encode() for path, text in files_of(SAMPLES["follow"]).items()}
@@ -92,7 +92,10 @@ def test_a_bad_upload_is_refused_with_its_reason_and_writes_nothing(name: str, t
 
 
 def test_there_are_many_kinds_of_bad_uploads() -> None:
-    assert len(BAD) >= 45
+    uploads = bad_zips()
+    assert len(uploads) >= 45
+    assert len({data for data, _ in uploads.values()}) == len(uploads)
+    assert all(reason and len(data) < 8 << 20 for data, reason in uploads.values())
 
 
 def test_an_upload_larger_than_the_limit_is_refused_unread(tmp_path: Path) -> None:

@@ -5,8 +5,7 @@
  * Compiled and linked together with the program. Of the program it uses the exported functions and variables below
  * and no header, so it does not depend on the library that an upload brings along.
  */
-#include "matiec_host.h"
-#include "matiec_table.h"
+#include "matiec_shim.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,104 +17,12 @@ extern unsigned long long common_ticktime__; /* ns */
 extern char plc_program_md5[];
 extern void config_init__(void);
 extern void config_run__(unsigned long tick);
-extern void glueVars(void);
 extern void updateTime(void);
 extern uint16_t get_var_count(void);
 extern size_t get_var_size(size_t index);
 extern void *get_var_addr(size_t index);
 extern void set_trace(size_t index, bool force, void *value);
 extern void set_endianness(uint8_t reversed);
-extern void setBufferPointers(uint8_t *bool_input[][8], uint8_t *bool_output[][8], uint8_t *byte_input[],
-                              uint8_t *byte_output[], uint16_t *int_input[], uint16_t *int_output[],
-                              uint32_t *dint_input[], uint32_t *dint_output[], uint64_t *lint_input[],
-                              uint64_t *lint_output[], uint16_t *int_memory[], uint32_t *dint_memory[],
-                              uint64_t *lint_memory[]) __attribute__((weak));
-extern void setBufferPointers_v4(uint8_t *bool_input[][8], uint8_t *bool_output[][8], uint8_t *byte_input[],
-                                 uint8_t *byte_output[], uint16_t *int_input[], uint16_t *int_output[],
-                                 uint32_t *dint_input[], uint32_t *dint_output[], uint64_t *lint_input[],
-                                 uint64_t *lint_output[], uint16_t *int_memory[], uint32_t *dint_memory[],
-                                 uint64_t *lint_memory[], uint8_t *bool_memory[][8]) __attribute__((weak));
-
-/* ---- the located variables ------------------------------------------------------------------------------------- */
-
-/* One area of the process image: what the program glued to it, and storage for every slot it left empty. */
-#define AREA(type, name)                     \
-    static type *name[PL_BYTES];             \
-    static type name##_unused[PL_BYTES];     \
-    static void fill_##name(void) {          \
-        for (uint32_t n = 0; n < PL_BYTES; n++) \
-            if (name[n] == NULL)             \
-                name[n] = &name##_unused[n]; \
-    }
-
-#define BIT_AREA(name)                                      \
-    static uint8_t *name[PL_BYTES][8];                      \
-    static uint8_t name##_unused[PL_BYTES][8];              \
-    static void fill_##name(void) {                         \
-        for (uint32_t n = 0; n < PL_BYTES; n++)             \
-            for (uint32_t bit = 0; bit < 8; bit++)          \
-                if (name[n][bit] == NULL)                   \
-                    name[n][bit] = &name##_unused[n][bit];  \
-    }
-
-BIT_AREA(bool_input)
-BIT_AREA(bool_output)
-BIT_AREA(bool_memory)
-AREA(uint8_t, byte_input)
-AREA(uint8_t, byte_output)
-AREA(uint16_t, int_input)
-AREA(uint16_t, int_output)
-AREA(uint32_t, dint_input)
-AREA(uint32_t, dint_output)
-AREA(uint64_t, lint_input)
-AREA(uint64_t, lint_output)
-AREA(uint16_t, int_memory)
-AREA(uint32_t, dint_memory)
-AREA(uint64_t, lint_memory)
-
-static void glue(void) {
-    if (setBufferPointers_v4)
-        setBufferPointers_v4(bool_input, bool_output, byte_input, byte_output, int_input, int_output, dint_input,
-                             dint_output, lint_input, lint_output, int_memory, dint_memory, lint_memory, bool_memory);
-    else if (setBufferPointers)
-        setBufferPointers(bool_input, bool_output, byte_input, byte_output, int_input, int_output, dint_input,
-                          dint_output, lint_input, lint_output, int_memory, dint_memory, lint_memory);
-    glueVars();
-    fill_bool_input(), fill_bool_output(), fill_bool_memory();
-    fill_byte_input(), fill_byte_output();
-    fill_int_input(), fill_int_output(), fill_int_memory();
-    fill_dint_input(), fill_dint_output(), fill_dint_memory();
-    fill_lint_input(), fill_lint_output(), fill_lint_memory();
-}
-
-/* ---- types ------------------------------------------------------------------------------------------------------ */
-
-enum { BOOL = 1, INT = 3, DINT = 4, LINT = 5, USINT = 6, TIME = 16, DATE = 17, TOD = 18, DT = 19, STRING = 21 };
-
-#define SECOND_NS 1000000000LL
-#define STRING_LENGTH 126u
-#define STRING_NATIVE (1u + STRING_LENGTH)  /* in the program: a signed length byte and the characters */
-#define STRING_HEADER 2u                    /* in the image: a 16-bit length and the characters */
-
-typedef struct {
-    int32_t seconds, nanoseconds;
-} timespan;
-
-/* Bytes of each type in the program and in the image. */
-static const uint8_t NATIVE[] = {0, 1, 1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 4, 8, 8, 8, 8, 8, 1, STRING_NATIVE};
-static const uint8_t TAGGED[] = {0, 1, 1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 4, 8, 8, 8, 8, 8, 1, STRING_HEADER + STRING_LENGTH};
-
-/* Type of a variable whose type the table does not know, an enumeration say: the integer of its size. */
-static uint8_t type_of_size(size_t size) {
-    switch (size) {
-    case 2: return INT;
-    case 4: return DINT;
-    case 8: return LINT;
-    default: return USINT;
-    }
-}
-
-static bool is_time(uint8_t type) { return type >= TIME && type <= DT; }
 
 /* ---- describe --------------------------------------------------------------------------------------------------- */
 
@@ -130,11 +37,11 @@ const pl_description *pl_describe(void) {
     for (uint32_t n = 0; n < matiec_count; n++) {
         const matiec_entry *entry = &matiec_entries[n];
         size_t native = n < get_var_count() ? get_var_size(n) : 0;
-        uint8_t type = entry->type ? entry->type : type_of_size(native);
-        sizes_agree = sizes_agree && native == NATIVE[type];
+        uint8_t type = entry->type ? entry->type : matiec_type_of_size(native);
+        sizes_agree = sizes_agree && native == matiec_native_size[type];
         matiec_variables[n] = (pl_variable){
             .name = entry->name,
-            .size = TAGGED[type],
+            .size = matiec_tag_size[type],
             .type = type,
             .flags = entry->flags,
         };
@@ -166,7 +73,7 @@ int32_t pl_initialise(void) {
         return PL_ERROR_STATE;
     set_endianness(0);
     config_init__();
-    glue();
+    matiec_glue();
     for (uint32_t n = 0; n < matiec_count; n++) {
         find(n);
         if (matiec_slots[n].address == NULL)
@@ -203,7 +110,7 @@ int32_t pl_bind(uint32_t direction, uint32_t count, const pl_point *points) {
         if (points[n].byte >= PL_BYTES || points[n].bit > 7)
             return PL_ERROR_POINT;
     for (uint32_t n = 0; n < count; n++)
-        lines[direction][n] = (direction == PL_DIRECTION_INPUT ? bool_input : bool_output)[points[n].byte][points[n].bit];
+        lines[direction][n] = matiec_bit(direction, points[n]);
     line_count[direction] = count;
     return PL_OK;
 }
@@ -223,59 +130,12 @@ void pl_outputs(uint64_t *bits) {
 
 /* ---- values ----------------------------------------------------------------------------------------------------- */
 
-static void to_tag(uint8_t type, const uint8_t *from, uint8_t *to) {
-    if (type == BOOL) {
-        *to = *from != 0;
-    } else if (is_time(type)) {
-        timespan span;
-        memcpy(&span, from, sizeof span);
-        int64_t ns = span.seconds * SECOND_NS + span.nanoseconds;
-        memcpy(to, &ns, sizeof ns);
-    } else if (type == STRING) {
-        int8_t declared = (int8_t)*from;
-        uint16_t length = declared < 0 ? 0 : (uint16_t)declared;
-        if (length > STRING_LENGTH)
-            length = STRING_LENGTH;
-        memcpy(to, &length, sizeof length);
-        memcpy(to + STRING_HEADER, from + 1, length);
-        memset(to + STRING_HEADER + length, 0, STRING_LENGTH - length);
-    } else {
-        memcpy(to, from, NATIVE[type]);
-    }
-}
-
-/* The value as the program stores it, NATIVE[type] bytes at `to`. 0 or an error code. */
-static int32_t from_tag(uint8_t type, const uint8_t *from, uint8_t *to) {
-    if (type == BOOL && *from > 1)
-        return PL_ERROR_VALUE;
-    if (is_time(type)) {
-        int64_t ns;
-        memcpy(&ns, from, sizeof ns);
-        int64_t seconds = ns / SECOND_NS;
-        if (seconds < INT32_MIN || seconds > INT32_MAX)
-            return PL_ERROR_VALUE;
-        timespan span = {(int32_t)seconds, (int32_t)(ns % SECOND_NS)};
-        memcpy(to, &span, sizeof span);
-    } else if (type == STRING) {
-        uint16_t length;
-        memcpy(&length, from, sizeof length);
-        if (length > STRING_LENGTH)
-            return PL_ERROR_VALUE;
-        memset(to, 0, STRING_NATIVE);
-        *to = (uint8_t)length;
-        memcpy(to + 1, from + STRING_HEADER, length);
-    } else {
-        memcpy(to, from, NATIVE[type]);
-    }
-    return PL_OK;
-}
-
 void pl_image(void *image) {
     if (!placed)
         return;
     for (uint32_t n = 0; n < matiec_count; n++) {
         const matiec_slot *slot = &matiec_slots[n];
-        to_tag(matiec_variables[n].type, slot->address, (uint8_t *)image + slot->offset);
+        matiec_to_tag(matiec_variables[n].type, slot->address, (uint8_t *)image + slot->offset);
     }
 }
 
@@ -283,7 +143,7 @@ void pl_image(void *image) {
 
 typedef struct {
     uint32_t variable;
-    uint8_t value[STRING_NATIVE]; /* as the program stores it */
+    uint8_t value[MATIEC_VALUE_MAX]; /* as the program stores it */
 } force;
 
 static force forces[PL_FORCES_MAX];
@@ -298,7 +158,7 @@ static force *find_force(uint32_t variable) {
 
 /* set_trace may change the bytes it is given, so it gets a copy. */
 static void apply(const force *f) {
-    uint8_t value[STRING_NATIVE];
+    uint8_t value[MATIEC_VALUE_MAX];
     memcpy(value, f->value, sizeof value);
     set_trace(f->variable, true, value);
 }
@@ -315,22 +175,22 @@ static int32_t decode(uint32_t variable, const void *value, uint32_t size, uint8
         return PL_ERROR_VARIABLE;
     if (size != matiec_variables[variable].size)
         return PL_ERROR_SIZE;
-    return from_tag(matiec_variables[variable].type, value, native);
+    return matiec_from_tag(matiec_variables[variable].type, value, native);
 }
 
 int32_t pl_write(uint32_t variable, const void *value, uint32_t size) {
-    uint8_t native[STRING_NATIVE];
+    uint8_t native[MATIEC_VALUE_MAX];
     int32_t result = decode(variable, value, size, native);
     if (result != PL_OK)
         return result;
     if (find_force(variable) != NULL)
         return PL_ERROR_FORCED;
-    memcpy(get_var_addr(variable), native, NATIVE[matiec_variables[variable].type]);
+    memcpy(get_var_addr(variable), native, matiec_native_size[matiec_variables[variable].type]);
     return PL_OK;
 }
 
 int32_t pl_force(uint32_t variable, const void *value, uint32_t size) {
-    uint8_t native[STRING_NATIVE] = {0};
+    uint8_t native[MATIEC_VALUE_MAX] = {0};
     int32_t result = decode(variable, value, size, native);
     if (result != PL_OK)
         return result;
@@ -356,7 +216,7 @@ int32_t pl_unforce(uint32_t variable) {
     force *f = find_force(variable);
     if (f == NULL)
         return PL_OK;
-    uint8_t unused[STRING_NATIVE] = {0};
+    uint8_t unused[MATIEC_VALUE_MAX] = {0};
     set_trace(variable, false, unused);
     *f = forces[--force_count];
     if (matiec_entries[variable].pointer)
