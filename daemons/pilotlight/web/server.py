@@ -18,7 +18,7 @@ from wsproto import events
 from pilotlight.daemon import Unavailable
 from pilotlight.web.debug_socket import LONGEST_COMMAND
 from pilotlight.web.settings import WebSettings
-from pilotlight.web.throttle import network_of
+from pilotlight.web.throttle import network_of, plain_address
 
 HEAD_S = 10.0
 """A request's first line and headers must be complete within this time."""
@@ -60,6 +60,8 @@ class _Http(HttpToolsProtocol):
         self._admitted = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        if self.client:
+            self.client = (plain_address(self.client[0]), self.client[1])
         self._address = network_of(self.client[0]) if self.client else ""
         if not self.gate.admit(self._address):
             transport.abort()

@@ -98,14 +98,18 @@ class LoginThrottle:
             self._known.popitem(last=False)
 
 
+def plain_address(address: str) -> str:
+    """An address as people write it: IPv4 that arrived at an IPv6 socket is IPv4."""
+    return address.removeprefix("::ffff:") if "." in address else address
+
+
 def network_of(address: str) -> str:
     """The unit that is throttled: an IPv4 address, or the /64 of an IPv6 address."""
+    address = plain_address(address)
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
     if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
         return str(ipaddress.IPv6Network((parsed, 64), strict=False))
-    return str(parsed)
+    return address
