@@ -22,6 +22,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     # name: (x86_64, aarch64)
     "access": (21, None),
     "brk": (12, 214),
+    "capset": (126, 91),
     "clock_getres": (229, 114),
     "clock_gettime": (228, 113),
     "clock_nanosleep": (230, 115),
@@ -43,6 +44,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "lseek": (8, 62),
     "lstat": (6, None),
     "madvise": (28, 233),
+    "mlockall": (151, 230),
     "mmap": (9, 222),
     "mprotect": (10, 226),
     "mremap": (25, 216),
@@ -52,6 +54,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "open": (2, None),
     "openat": (257, 56),
     "pread64": (17, 67),
+    "prlimit64": (302, 261),
     "read": (0, 63),
     "readlink": (89, None),
     "readlinkat": (267, 78),
@@ -111,7 +114,7 @@ def running(report_fd: int, pid: int, ioctls: Sequence[int]) -> Rules:
 
 
 def loading(report_fd: int, pid: int, ioctls: Sequence[int]) -> Rules:
-    """`running`, and what loading a shared object and then installing `running` needs."""
+    """`running`, and what loading a shared object, becoming real-time and installing `running` needs."""
     read_only = [[(2, _O_WRITING, 0)]]
     not_both: Sequence[Sequence[Test]] = ([(2, _PROT_EXEC, 0)], [(2, _PROT_WRITE, 0)])
     extra: Rules = {
@@ -119,6 +122,9 @@ def loading(report_fd: int, pid: int, ioctls: Sequence[int]) -> Rules:
         "open": [[(1, _O_WRITING, 0)]],
         "mmap": not_both,
         "mprotect": not_both,
+        "capset": _ALWAYS,
+        "mlockall": _ALWAYS,
+        "prlimit64": [[(2, 0xFFFFFFFF, 0)]],
         "sched_setscheduler": _ALWAYS,
         "seccomp": [[(0, 0xFFFFFFFF, _SET_MODE_FILTER)]],
     }

@@ -34,6 +34,7 @@ _LANDLOCK_FS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _CAPABILITY_VERSION = 0x20080522
+_CAP_IPC_LOCK, _CAP_SYS_NICE = 1 << 14, 1 << 23
 
 _MACHINE = os.uname().machine
 
@@ -54,8 +55,10 @@ def name_process(name: str) -> None:
 
 
 def lock_memory() -> None:
-    """Keep all present and future memory resident. OSError when the limit of locked memory is too low."""
-    if _libc.mlockall(_MCL_CURRENT | _MCL_FUTURE) != 0:
+    """Keep all memory resident, future memory too where its limit allows. OSError when the limit is too low."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    future = _MCL_FUTURE if soft == resource.RLIM_INFINITY else 0
+    if _libc.mlockall(_MCL_CURRENT | future) != 0:
         raise _error("mlockall")
 
 
@@ -75,16 +78,24 @@ def limit(memory: int, cpu_us: int) -> None:
     resource.setrlimit(rttime, (cpu_us, cpu_us))
 
 
-def give_up_privileges() -> None:
-    """No new privileges for this process, and no capability of any kind."""
+def give_up_privileges() -> int:
+    """No new privileges for this process, and no capability but, of those it has, the two that make it real-time.
+
+    Returns these as a mask for `give_up_capabilities`.
+    """
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
-    header = struct.pack("<Ii", _CAPABILITY_VERSION, 0)
-    try:
-        _syscall(_CAPSET[_MACHINE], header, bytes(24))
-    except PermissionError:
-        if _capabilities():
-            raise
+    had = _capabilities()
+    kept = had & (_CAP_IPC_LOCK | _CAP_SYS_NICE)
+    if had != kept:
+        _set_capabilities(kept)
+    return kept
+
+
+def give_up_capabilities(kept: int) -> None:
+    """Give up the capabilities `kept` too."""
+    if kept:
+        _set_capabilities(0)
 
 
 def restrict_files(readable: Iterable[Path], runnable: Iterable[Path] = (), writable: Iterable[Path] = ()) -> bool:
@@ -134,6 +145,12 @@ def _allow(rules: int, path: Path, kinds: int) -> None:
         _syscall(_LANDLOCK_ADD, rules, 1, struct.pack("<Qi", kinds, place), 0)
     finally:
         os.close(place)
+
+
+def _set_capabilities(mask: int) -> None:
+    """Have these capabilities (all below number 32), permitted and effective, and no other."""
+    header = struct.pack("<Ii", _CAPABILITY_VERSION, 0)
+    _syscall(_CAPSET[_MACHINE], header, struct.pack("<6I", mask, mask, 0, 0, 0, 0))
 
 
 def _capabilities() -> int:

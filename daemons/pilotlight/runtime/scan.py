@@ -68,7 +68,7 @@ def _prepare(job: Job, tell: Callable[[Report, int, int, str], None], outputs: B
     inputs = inherit.bank(job.inputs)
     writer = SegmentWriter.attach(job.segment)
     ring = CommandRing.attach(job.ring)
-    _confine(job, tell)
+    kept = _confine(job, tell)
     program: Program = NativeProgram.load(Path(job.program)) if job.program else EmptyProgram(job.period_ns)
     count = len(program.variables)
     for index, variable in enumerate(program.variables):
@@ -82,33 +82,34 @@ def _prepare(job: Job, tell: Callable[[Report, int, int, str], None], outputs: B
     parts = Parts(program, writer, tags, ring, inputs, outputs, job.safe, job.limit_ns, job.supervisor_ns, tell)
     cycle = Cycle(parts)
     cycle.publish_initial()
-    _become_real_time(job, tell)
-    sandbox.install(filters.running(job.reports, os.getpid(), _IOCTLS))
     gc.collect()
     gc.freeze()
     gc.disable()
+    _become_real_time(job, tell)
+    sandbox.give_up_capabilities(kept)
+    sandbox.install(filters.running(job.reports, os.getpid(), _IOCTLS))
     return cycle
 
 
-def _confine(job: Job, tell: Callable[[Report, int, int, str], None]) -> None:
-    """Give up everything but loading the program."""
+def _confine(job: Job, tell: Callable[[Report, int, int, str], None]) -> int:
+    """Give up everything but loading the program; the capabilities that are left."""
     if job.cpu >= 0:
         os.sched_setaffinity(0, {job.cpu})
-    if job.priority:
-        try:
-            sandbox.lock_memory()
-        except OSError as error:
-            tell(Report.NOTICE, 0, 0, f"memory is not locked, so a scan may wait for a page: {error.strerror}")
     sandbox.limit(job.memory, (job.limit_ns + job.supervisor_ns) // 1000 + _BURST_MARGIN_US)
-    sandbox.give_up_privileges()
+    kept = sandbox.give_up_privileges()
     if not sandbox.restrict_files(Path(path) for path in job.readable):
         tell(Report.NOTICE, 0, 0, "the kernel has no Landlock: files are protected by the system-call filter alone")
     sandbox.install(filters.loading(job.reports, os.getpid(), _IOCTLS))
+    return kept
 
 
 def _become_real_time(job: Job, tell: Callable[[Report, int, int, str], None]) -> None:
     if not job.priority:
         return
+    try:
+        sandbox.lock_memory()
+    except OSError as error:
+        tell(Report.NOTICE, 0, 0, f"memory is not locked, a scan may wait for a page: {error}; check LimitMEMLOCK=")
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(job.priority))
     except PermissionError as error:

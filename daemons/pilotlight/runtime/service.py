@@ -46,7 +46,7 @@ class Runtime(Service):
         self._pin_map = pin_map
         self._ring = ring
         self._notebook = notebook
-        self._debugger = Debugger(supervisor)
+        self._debugger = Debugger(supervisor, notebook.say)
         self._builds = 0
         self._pending = False
         """A build has been asked for and not begun."""
@@ -94,7 +94,7 @@ class Runtime(Service):
     @property
     def ForceCount(self) -> int:
         """How many variables are forced."""
-        return len(self._supervisor.forces)
+        return len(self._supervisor.variables.forces)
 
     def problems(self) -> list[str]:
         """What keeps the PLC from doing what it should."""
@@ -175,21 +175,21 @@ class Runtime(Service):
     async def Force(self, tag: str, value: Any) -> str:
         """Hold a program variable at a value."""
         program, variable = self._variable(tag)
-        await verdict(self._supervisor.force(variable, values.to_bytes(program, variable, value)))
+        await verdict(self._supervisor.variables.force(variable, values.to_bytes(program, variable, value)))
         return program.variables[variable].name
 
     @command
     async def Unforce(self, tag: str) -> str:
         """Let a program variable go."""
         program, variable = self._variable(tag)
-        await verdict(self._supervisor.unforce(variable))
+        await verdict(self._supervisor.variables.unforce(variable))
         return program.variables[variable].name
 
     @command
     async def Write(self, tag: str, value: Any) -> str:
         """Give a program variable a value once."""
         program, variable = self._variable(tag)
-        await verdict(self._supervisor.write(variable, values.to_bytes(program, variable, value)))
+        await verdict(self._supervisor.variables.write(variable, values.to_bytes(program, variable, value)))
         return program.variables[variable].name
 
     def Forces(self) -> dict[str, Any]:
@@ -197,7 +197,7 @@ class Runtime(Service):
         program = self._supervisor.program
         if program is None:
             return {}
-        forces = self._supervisor.forces.items()
+        forces = self._supervisor.variables.forces.items()
         return {program.variables[index].name: values.from_bytes(program, index, data) for index, data in forces}
 
     def Log(self, since: int, level: str) -> list[tuple[int, str, str, str]]:

@@ -23,6 +23,7 @@ from pilotlight.runtime.native import explain
 from pilotlight.runtime.process import ScanError, ScanProcess
 from pilotlight.runtime.settings import ScanSettings
 from pilotlight.runtime.states import Machine, State
+from pilotlight.runtime.variables import Variables
 from pilotlight.runtime.verdicts import Notes, SupervisorError
 from pilotlight.tags import SegmentError, now_ns
 
@@ -47,7 +48,7 @@ class Supervisor:
         self._loop = asyncio.get_running_loop()
         self._process: ScanProcess | None = None
         self._ran = False
-        self._forces: dict[int, bytes] = {}
+        self.variables = Variables(notes.changed)
         self._faults: deque[int] = deque(maxlen=FAULTS_MAX)
         self._retry: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,11 +72,6 @@ class Supervisor:
     def process(self) -> ScanProcess | None:
         """The process that has the lines; None when even the empty program cannot be run."""
         return self._process
-
-    @property
-    def forces(self) -> dict[int, bytes]:
-        """Forced variables with their values, in the encoding of tags."""
-        return dict(self._forces)
 
     def alive(self, within_ns: int) -> bool:
         """Whether the watching thread has gone round within this time."""
@@ -137,38 +133,6 @@ class Supervisor:
             await self._notes.remember(self.state is State.RUNNING, self.last_fault)
         return self.state
 
-    async def write(self, variable: int, value: bytes) -> None:
-        """Give a program variable a value once."""
-        await self._ask(Command.WRITE, variable, value)
-
-    async def force(self, variable: int, value: bytes) -> None:
-        """Hold a program variable at a value."""
-        await self._ask(Command.FORCE, variable, value)
-        self._forces[variable] = value
-        self._notes.changed()
-
-    async def unforce(self, variable: int) -> None:
-        """Let a program variable go."""
-        await self._ask(Command.UNFORCE, variable, b"")
-        self._forces.pop(variable, None)
-        self._notes.changed()
-
-    def force_soon(self, variable: int, value: bytes | None) -> bool:
-        """Force, or with None let go, without waiting for the verdict; False when that cannot be asked for."""
-        if self._process is None or self.loaded is None:
-            return False
-        kind = Command.UNFORCE if value is None else Command.FORCE
-        try:
-            self._process.send(kind, variable, value or b"")
-        except (ScanError, ValueError):
-            return False
-        if value is None:
-            self._forces.pop(variable, None)
-        else:
-            self._forces[variable] = value
-        self._notes.changed()
-        return True
-
     async def close(self) -> None:
         """End the scan process, outputs safe, and give the lines back."""
         self._closed = True
@@ -197,16 +161,6 @@ class Supervisor:
         finally:
             self._changing.release()
 
-    async def _ask(self, kind: Command, variable: int, value: bytes) -> None:
-        if self._process is None or self.loaded is None:
-            raise SupervisorError("NoProgram", "there is no program whose variable could be set")
-        try:
-            code = await self._process.ask(kind, variable, value)
-        except (ScanError, ValueError) as error:
-            raise SupervisorError("Failed", f"{error}; whether it took effect is unknown") from None
-        if code != 0:
-            raise SupervisorError("Refused", f"{explain(code)}; nothing was changed")
-
     async def _load(self, program: LoadedProgram, run: bool) -> None:
         """Make `program` the one that has the lines. SupervisorError on failure; then the old one is as it was."""
         before = self.state
@@ -218,10 +172,9 @@ class Supervisor:
             self._now(before)
             raise SupervisorError("Failed", f"program {program.name} cannot be loaded: {error}") from None
         same = self.program is not None and self.program.id == program.id
-        forces = dict(self._forces) if same else {}
         try:
-            for variable, value in forces.items():
-                await process.ask(Command.FORCE, variable, value)
+            if same:
+                await self.variables.repeat(process)
             process.activate()
             await self._hand_over(process, program, State.RUNNING if run else State.STOPPED)
         except (ScanError, SegmentError, OSError) as error:
@@ -232,7 +185,8 @@ class Supervisor:
             else:
                 self._now(before)
             raise SupervisorError("Failed", reason) from None
-        self._forces = forces
+        if not same:
+            self.variables.forget()
         self.program = program
         self._now(State.RUNNING if run else State.STOPPED)
 
@@ -246,14 +200,19 @@ class Supervisor:
                 self._notice(f"the scan process before did not finish: {error}")
                 self._launcher.drop(old)
                 self._lines.drive_safe()
-            self._process = self.loaded = None
+            self._has_lines(None, None)
         code = await process.ask(Command.ENTER, state, first)
         if code != 0:
             raise ScanError(f"it refuses to begin: {explain(code)}")
-        self._process, self.loaded, self._ran = process, program, state is State.RUNNING
+        self._has_lines(process, program)
+        self._ran = state is State.RUNNING
         self._guard.watch(process)
         if old is not None:
             self._launcher.drop(old)
+
+    def _has_lines(self, process: ScanProcess | None, program: LoadedProgram | None) -> None:
+        self._process, self.loaded = process, program
+        self.variables.serve(process if program is not None else None)
 
     async def _enter(self, process: ScanProcess, state: State) -> None:
         try:
@@ -284,12 +243,12 @@ class Supervisor:
             process.drain()
             self._launcher.drop(process)
             if process is self._process:
-                self._process = self.loaded = None
+                self._has_lines(None, None)
                 await self._after_fault(process.last_words or reason)
 
     async def _after_fault(self, reason: str) -> None:
         """No process has the lines: outputs safe, keep the reason, and bring back what can be brought back."""
-        self._forces = {}
+        self.variables.forget()
         try:
             self._lines.drive_safe()
         except OSError as error:

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from pilotlight.io.config import IoSettings, LineSettings, SimulatedSettings, pin_map
 from pilotlight.io.drivers import hold, line_counts, simulated_path
@@ -16,6 +18,8 @@ from pilotlight.runtime.native import Variable
 from pilotlight.runtime.settings import ScanSettings
 from pilotlight.runtime.supervisor import Supervisor
 
+FIXTURES = Path(__file__).parent / "fixtures"
+HEADERS = Path(__file__).parents[3] / "daemons/pilotlight/runtime/native"
 VARIABLES = (Variable("REPORT", 4, 4, 0), Variable("FLAG", 1, 1, 0))
 REPORT, FLAG = 0, 1
 
@@ -29,6 +33,17 @@ LINES = {
     "out2": LineSettings("sim0", 10, "%QX0.2", safe=True),
 }
 SAFE = [False, False, True]
+
+
+def compile_program(folder: Path, name: str, **macros: int) -> LoadedProgram:
+    """fixtures/<name>.c compiled with these macros into `folder`, unless it has been already."""
+    label = "-".join([name, *(f"{key}{value}" for key, value in macros.items())])
+    path = folder / f"{label}.so"
+    if not path.exists():
+        flags = [f"-D{key}={value}" for key, value in macros.items()]
+        command = ["gcc", "-O1", "-w", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,-Bsymbolic", f"-I{HEADERS}"]
+        subprocess.run([*command, *flags, str(FIXTURES / f"{name}.c"), "-o", str(path)], check=True, timeout=60)
+    return LoadedProgram(label, label, "0123456789abcdef0123456789abcdef", path, VARIABLES)
 
 
 class Notes:

@@ -26,7 +26,7 @@ async def recovered(it: Plant, before: object) -> None:
     await it.until(lambda: it.value("Scan.State") == State.STOPPED)
     assert it.outputs() == SAFE
     assert it.notes.remembered == (False, it.supervisor.last_fault)
-    assert it.supervisor.forces == {}
+    assert it.supervisor.variables.forces == {}
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_crash_of_the_program(build: Build, fault: int, reason: str) -> None:
             await it.until(lambda: it.outputs()[0])
             process = it.supervisor.process
             assert process is not None
-            await it.supervisor.force(FLAG, b"\1")
+            await it.supervisor.variables.force(FLAG, b"\1")
             await it.until(process.ended)
             assert await it.until(lambda: it.outputs() == SAFE) < NOTICED_S + MARGIN_S
             await recovered(it, process)
@@ -58,7 +58,7 @@ def test_an_endless_loop_is_noticed_at_its_deadline(build: Build) -> None:
             process = it.supervisor.process
             assert process is not None
             start = time.monotonic()
-            await it.supervisor.force(FLAG, b"\1")
+            await it.supervisor.variables.force(FLAG, b"\1")
             await it.until(lambda: it.outputs() == SAFE)
             assert time.monotonic() - start < SETTINGS.limit_ms / 1000 + NOTICED_S + MARGIN_S
             await recovered(it, process)

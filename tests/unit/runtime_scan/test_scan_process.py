@@ -121,19 +121,19 @@ def test_a_program_that_cannot_be_initialised_leaves_the_running_one_alone(build
 def test_forces_hold_until_let_go_and_survive_stop_and_start(build: Build) -> None:
     async def scenario() -> None:
         async with plant(build("follow")) as it:
-            await it.supervisor.force(FLAG, b"\1")
+            await it.supervisor.variables.force(FLAG, b"\1")
             await it.until(lambda: it.outputs()[1])
-            assert it.value("Scan.Forces") == 1 and it.supervisor.forces == {FLAG: b"\1"}
+            assert it.value("Scan.Forces") == 1 and it.supervisor.variables.forces == {FLAG: b"\1"}
             await it.supervisor.stop()
             await it.supervisor.start()
             await it.until(lambda: it.outputs()[1])
-            await it.supervisor.unforce(FLAG)
-            await it.supervisor.write(FLAG, b"\0")
+            await it.supervisor.variables.unforce(FLAG)
+            await it.supervisor.variables.write(FLAG, b"\0")
             await it.until(lambda: not it.outputs()[1] and it.value("Scan.Forces") == 0)
             with pytest.raises(SupervisorError, match="no such variable"):
-                await it.supervisor.force(99, b"\1")
+                await it.supervisor.variables.force(99, b"\1")
             with pytest.raises(SupervisorError, match="size"):
-                await it.supervisor.write(REPORT, b"\1")
+                await it.supervisor.variables.write(REPORT, b"\1")
 
     asyncio.run(scenario())
 
