@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.daemons import Daemons
+
 if TYPE_CHECKING:
     from pilotlight.daemon import Service
 
@@ -82,6 +84,14 @@ def serve(bus: str) -> Iterator[Callable[..., None]]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+@pytest.fixture
+def daemons(bus: str, tmp_path: Path) -> Iterator[Daemons]:
+    """Starts real daemon processes on the private bus: ``daemons.start("netmon")``."""
+    started = Daemons(tmp_path)
+    yield started
+    started.close()
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from .notify import Notifier, watchdog_interval_s
 
 EXIT_FAILURE = 1
 EXIT_CONFIG = 78
-STOP_LIMIT_S = 10.0
+STOP_LIMIT_S = 5.0
 
 
 class Context:

@@ -61,8 +61,8 @@ def why_not_armable(channels: Mapping[int, Channel], number: int) -> str:
     if channel.state is not State.OFF:
         return f"{channel.reason}. Nothing was armed, all outputs stay off"
     return (
-        f"channel {number} is sound, but this version has no arming sequence (key, continuity, countdown): it only holds "
-        f"the outputs off. Nothing was armed; install a version that can arm"
+        f"channel {number} is sound, but this version has no arming sequence (key, continuity, countdown): it only "
+        "holds the outputs off. Nothing was armed; install a version that can arm"
     )
 
 

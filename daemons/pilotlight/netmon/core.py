@@ -113,7 +113,9 @@ def _interface(before: Interface, after: Interface, known: bool) -> Iterator[Cha
 
 def _route(kind: str, route: Route) -> Change:
     via = f" via {route.gateway}" if route.gateway else ""
-    return Change(kind, route.interface, f"{route.destination}{via} on {route.interface or '-'}, metric {route.metric}")
+    happened = "appeared" if kind == "route-added" else "is gone"
+    text = f"route {route.destination}{via} on {route.interface or '-'}, metric {route.metric}, {happened}"
+    return Change(kind, route.interface, text)
 
 
 @dataclass(frozen=True)
