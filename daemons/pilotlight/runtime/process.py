@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -23,6 +24,8 @@ VERDICT_S = 2.0
 """How long a command may take until the scan process has reported its result."""
 END_S = 2.0
 """How long a killed process may take to be gone."""
+EXIT_S = 0.1
+"""How long its exit may take to show after its last report."""
 UNREAD_MAX = 512
 """More reports than a pipe holds."""
 PACKAGES = Path(pilotlight.__file__).parents[1]
@@ -197,6 +200,8 @@ class ScanProcess:
         except BlockingIOError:
             return
         if not data:
+            # Its end of the pipe is closed an instant before its exit can be read.
+            select.select([self.pidfd], [], [], EXIT_S)
             self._close_reports(self.exit_reason() or "the scan process ended")
             return
         try:

@@ -81,6 +81,25 @@ def test_a_signal_from_outside(build: Build, number: signal.Signals, deadline_s:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(("number", "deadline_s"), [(signal.SIGKILL, 0.0), (signal.SIGSTOP, 0.2)])
+def test_outputs_are_safe_in_time_though_the_daemon_is_busy(
+    build: Build, number: signal.Signals, deadline_s: float
+) -> None:
+    """The watching thread does it: here the main loop does nothing but compute."""
+
+    async def scenario() -> None:
+        async with plant(build("blink")) as it:
+            await it.until(lambda: it.outputs()[0])
+            assert it.supervisor.process is not None
+            os.kill(it.supervisor.process.pid, number)
+            start = time.monotonic()
+            while it.outputs() != SAFE:
+                assert time.monotonic() - start < deadline_s + NOTICED_S + MARGIN_S
+            await it.until(lambda: it.supervisor.state is State.STOPPED)
+
+    asyncio.run(scenario())
+
+
 def test_the_fault_of_the_empty_program_brings_it_back() -> None:
     async def scenario() -> None:
         async with plant(None) as it:
