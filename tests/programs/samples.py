@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from tests.programs.generate import Sample, Var
+from dataclasses import replace
+
+from tests.programs.generate import Sample, Var, files_of
 
 _FOLLOW = """
   __SET_LOCATED(data__->LAMP, __GET_LOCATED(data__->BUTTON));
@@ -46,25 +48,33 @@ def wide(count: int, period_ns: int = 1_000_000) -> Sample:
     return Sample(f"wide{count}", variables, "  data__->V0.value++;", period_ns)
 
 
+_FOLLOW_VARIABLES = (
+    Var("BUTTON", "BOOL", address="%IX0.0"),
+    Var("LAMP", "BOOL", address="%QX0.0"),
+    Var("COUNT", "UINT", address="%MW0"),
+    Var("FLAG", "BOOL"),
+    Var("LEVEL", "INT", "42"),
+    Var("TWICE", "INT"),
+    Var("RATIO", "REAL", "1.5f"),
+    Var("ELAPSED", "TIME", "(TIME){0, 0}"),
+    Var("NOTE", "STRING", '(STRING){5, "ready"}', retain=True),
+)
+
+
+def _older() -> Sample:
+    """As older Editors make it: without bits in memory."""
+    sample = Sample("older", _FOLLOW_VARIABLES, _FOLLOW)
+    glue = files_of(sample)["glueVars.c"]
+    glue = glue.replace("setBufferPointers_v4", "setBufferPointers").replace(", IEC_BOOL *bool_memory[1024][8]", "")
+    return replace(sample, extra={"glueVars.c": glue.replace("    bool_memory_ptr = bool_memory;\n", "")})
+
+
 SAMPLES = {
     sample.name: sample
     for sample in (
         # The lamp follows the button.
-        Sample(
-            "follow",
-            (
-                Var("BUTTON", "BOOL", address="%IX0.0"),
-                Var("LAMP", "BOOL", address="%QX0.0"),
-                Var("COUNT", "UINT", address="%MW0"),
-                Var("FLAG", "BOOL"),
-                Var("LEVEL", "INT", "42"),
-                Var("TWICE", "INT"),
-                Var("RATIO", "REAL", "1.5f"),
-                Var("ELAPSED", "TIME", "(TIME){0, 0}"),
-                Var("NOTE", "STRING", '(STRING){5, "ready"}', retain=True),
-            ),
-            _FOLLOW,
-        ),
+        Sample("follow", _FOLLOW_VARIABLES, _FOLLOW),
+        _older(),
         # The same with another identity and a faster task, for swapping programs.
         Sample(
             "invert",

@@ -141,17 +141,21 @@ def test_a_second_build_is_refused_while_one_runs(builder: Builder, tmp_path: Pa
     asyncio.run(test())
 
 
-def test_a_cancelled_build_ends_its_compilers_and_frees_the_builder(
-    builder: Builder, store: ProgramStore, tmp_path: Path
-) -> None:
+def test_a_cancelled_build_ends_its_compilers_and_frees_the_builder(store: ProgramStore, tmp_path: Path) -> None:
     path = tmp_path / "upload.zip"
     path.write_bytes(zip_of("follow"))
+    compiling = asyncio.Event()
+
+    def note(status: BuildStatus) -> None:
+        if "Compiling" in "".join(status.log):
+            compiling.set()
+
+    builder = Builder(store, on_status=note)
 
     async def test() -> None:
         descriptor = os.open(path, os.O_RDONLY)
         task = asyncio.create_task(builder.build(descriptor, "a", "x"))
-        while "Compiling" not in "".join(builder.status.log):
-            await asyncio.sleep(0.001)
+        await compiling.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pilotlight.runtime.check import CheckError, judge
 
@@ -50,6 +50,7 @@ def test_anything_else_is_refused(data: bytes, code: int, reason: str) -> None:
         judge(data, code)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(-64, 255))
 def test_any_output_is_judged(data: bytes, code: int) -> None:
     try:

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pilotlight.runtime import debug, wire
 from pilotlight.runtime.debug import handle
@@ -196,6 +196,7 @@ def test_what_is_no_frame_has_no_answer(request_bytes: bytes) -> None:
     assert handle(request_bytes, target()) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64) | st.binary(max_size=40).map(lambda data: b"\x42" + data))
 def test_any_bytes_are_answered_within_a_frame(request: bytes) -> None:
     t = target()
@@ -205,6 +206,7 @@ def test_any_bytes_are_answered_within_a_frame(request: bytes) -> None:
         assert len(value) == len(t.values[index])
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=4).map(lambda data: data.ljust(4, b"\0")))
 def test_a_range_is_answered_from_any_program(bounds: bytes) -> None:
     t = Target(*[Type.LREAL] * 600)
@@ -215,6 +217,7 @@ def test_a_range_is_answered_from_any_program(bounds: bytes) -> None:
 TIMES = st.integers(-(2**31) * 10**9 + 1, 2**31 * 10**9 - 1)
 
 
+@settings(deadline=None)
 @given(TIMES)
 def test_times_survive_the_wire(value: int) -> None:
     tagged = struct.pack("<q", value)
@@ -226,6 +229,7 @@ def test_a_time_beyond_the_wire_shows_the_nearest() -> None:
     assert wire.from_tag(Type.DT, struct.pack("<q", -(2**63))) == struct.pack("<ii", -(2**31) + 1, -999_999_999)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=126))
 def test_strings_survive_the_wire(text: bytes) -> None:
     tagged = struct.pack("<H", len(text)) + text.ljust(126, b"\0")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pilotlight.runtime import matiec
 from pilotlight.runtime.matiec import MatiecError, parse
@@ -135,6 +135,7 @@ def test_ten_thousand_variables_are_read() -> None:
     assert len(parse(files_of(wide(10_000))["debug.c"]).variables) == 10_000
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.text(), st.text())
 def test_any_text_is_understood_or_refused(debug: str, config: str, listed: str, located: str) -> None:
     try:
@@ -143,6 +144,7 @@ def test_any_text_is_understood_or_refused(debug: str, config: str, listed: str,
         return
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="{}&(),;=[]A_ENUM.\n \"'/*0", max_size=200))
 def test_any_table_is_understood_or_refused(rows: str) -> None:
     try:

@@ -96,6 +96,12 @@ def test_the_output_follows_the_input(load: Callable[..., Loaded]) -> None:
     assert follow["COUNT"] == 5
 
 
+def test_a_program_of_an_older_editor_runs(load: Callable[..., Loaded]) -> None:
+    older = load("older")
+    assert [older.scan(bits) for bits in (1, 0)] == [1, 0]
+    assert older["COUNT"] == 2
+
+
 def test_every_type_has_its_tag_and_survives_the_round_trip(load: Callable[..., Loaded]) -> None:
     types = load("types")
     assert [tag.type.name for tag in types.tags] == [name[2:] for name in types.index]
@@ -124,6 +130,13 @@ def test_a_force_holds_before_and_after_the_logic_and_reads_back(load: Callable[
     assert follow["TWICE"] == -1
     assert follow.force("TWICE", -2) == 0
     assert follow["TWICE"] == -2
+
+
+def test_a_force_holds_against_logic_that_ignores_it(load: Callable[..., Loaded]) -> None:
+    invert = load("invert")
+    invert.force("SCANS", 7)
+    invert.scan()
+    assert invert["SCANS"] == 7
 
 
 def test_a_forced_input_reaches_the_logic_and_a_forced_output_the_line(load: Callable[..., Loaded]) -> None:
