@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts the application together: routes, answers to errors, the shell around it, the debugger beside it."""
 
+import asyncio
 import sqlite3
 from typing import Any
 
@@ -13,8 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pilotlight import __version__
 from pilotlight.web import dialect, pages, routes_device, routes_plc, routes_session, routes_tags, routes_users
 from pilotlight.web.backend import Backend, Forbidden, Unauthorised
+from pilotlight.web.debug_socket import AUTHENTICATED, debug_server
 from pilotlight.web.debug_socket import PATH as DEBUG_PATH
-from pilotlight.web.debug_socket import debug_server
 from pilotlight.web.passwords import Overloaded
 from pilotlight.web.shell import Shell
 from pilotlight.web.users import StoreUnreadable
@@ -23,6 +24,9 @@ _DESCRIPTION = (
     "Programs, state and live values of this controller. Log in with POST /api/login and send the token as "
     "`Authorization: Bearer …`. The paths and shapes are those the OpenPLC Editor uses."
 )
+
+AUTHENTICATE_S = 10.0
+"""A websocket must show a good token within this time."""
 
 
 def http_app(backend: Backend) -> FastAPI:
@@ -103,7 +107,18 @@ class Front:
         if scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["path"].rstrip("/") == DEBUG_PATH:
-            await self._debug(scope, receive, send)
+            await self._debugger(scope, receive, send)
         else:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
+
+    async def _debugger(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A websocket of the debugger; whoever does not show a good token in time is cut off."""
+        serving = asyncio.ensure_future(self._debug(scope, receive, send))
+        await asyncio.wait((serving,), timeout=AUTHENTICATE_S)
+        if not serving.done() and not scope.get(AUTHENTICATED):
+            serving.cancel()
+            await asyncio.wait((serving,))
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await serving

@@ -17,6 +17,9 @@ from pilotlight.web.throttle import LoginThrottle
 from pilotlight.web.tokens import Claims, TokenError, Tokens
 from pilotlight.web.users import User, UserStore
 
+REFUSAL_SHOWN_S = 300.0
+"""How long a refused upload is what compilation-status tells its user: as long as the Editor asks."""
+
 
 class Unauthorised(Exception):
     """Not logged in, or no longer (401)."""
@@ -46,8 +49,8 @@ class Backend:
     hasher: PasswordHasher = field(default_factory=PasswordHasher)
     throttle: LoginThrottle = field(default_factory=LoginThrottle)
     upload_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    refused_upload: str = ""
-    """Why the last upload never reached the runtime; empty after one that did."""
+    refusals: dict[int, tuple[str, float]] = field(default_factory=dict)
+    """By user: why the last upload never reached the runtime, and when (monotonic s)."""
     users_changed: Callable[[], None] = lambda: None
     """Called after a user was added or removed."""
     streams: int = 0
@@ -67,6 +70,11 @@ class Backend:
         if user is None or user.generation != claims.generation or self.users.is_revoked(claims.token_id):
             raise TokenError("Token has been revoked")
         return user
+
+    def refused_upload(self, user: User, now: float) -> str:
+        """Why the user's last upload never reached the runtime; empty when it did, or when that is long past."""
+        reason, since = self.refusals.get(user.id, ("", 0.0))
+        return reason if now - since < REFUSAL_SHOWN_S else ""
 
     def authorise(self, header: str | None, access: Access) -> Session | None:
         """Who calls a route that asks for `access`; Unauthorised or Forbidden when it is not for them.

@@ -21,6 +21,8 @@ PATH = "/socket.io"
 MOST_CLIENTS = 16
 LONGEST_COMMAND = 16 * 1024
 """Characters: a frame of 4096 bytes in hex with blanks, with room to spare."""
+AUTHENTICATED = "pilotlight.authenticated"
+"""Set in the scope of a websocket once it has shown a good token."""
 _SET = 0x42
 
 
@@ -58,6 +60,7 @@ class _Debug(socketio.AsyncNamespace):  # type: ignore[misc]
         except TokenError as error:
             raise Refused(f"Unauthorized: {error}") from None
         self._sessions[sid] = session
+        environ["asgi.scope"][AUTHENTICATED] = True
         log.info(f"{session.user.username} opened a debugger", event="web-debugger", user=session.user.username)
         await self.emit("connected", {"status": "ok"}, to=sid)
 

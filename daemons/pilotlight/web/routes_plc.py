@@ -2,6 +2,7 @@
 """The program: status, start and stop, upload and build, log, history."""
 
 import os
+import time
 from collections.abc import Awaitable
 from typing import Annotated, Any
 
@@ -123,10 +124,11 @@ async def runtime_logs(
 
 
 @router.get("/api/compilation-status", summary="Progress of the last build")
-async def compilation_status(parts: Parts) -> dict[str, Any]:
-    """Status, exit code and log; the log of one build only grows."""
-    if parts.refused_upload:
-        return dialect.refused_compilation(parts.refused_upload)
+async def compilation_status(parts: Parts, session: CurrentSession) -> dict[str, Any]:
+    """Status, exit code and log; the log of one build only grows. After an upload that was refused: why."""
+    refusal = parts.refused_upload(session.user, time.monotonic())
+    if refusal:
+        return dialect.refused_compilation(refusal)
     try:
         return dialect.compilation_status(await parts.runtime.build_status())
     except (RuntimeDown, RuntimeRefused) as error:
@@ -162,13 +164,13 @@ async def _build(request: Request, parts: Backend, session: CurrentSession, file
             audit(request, session, "upload", "refused: busy")
             return JSONResponse(dialect.upload_reply("COMPILING", dialect.BUSY_COMPILING))
         return _refused(request, parts, session, str(error))
-    parts.refused_upload = ""
+    parts.refusals.pop(session.user.id, None)
     audit(request, session, "upload", "building", program=file.name, size=file.size, build=build)
     return JSONResponse(dialect.upload_reply("COMPILING"))
 
 
 def _refused(request: Request, parts: Backend, session: CurrentSession, reason: str) -> "_Refusal":
-    parts.refused_upload = reason
+    parts.refusals[session.user.id] = (reason, time.monotonic())
     audit(request, session, "upload", f"refused: {reason}")
     return _Refusal(dialect.upload_reply("FAILED", reason))
 

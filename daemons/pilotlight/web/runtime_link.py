@@ -6,7 +6,7 @@ from typing import Any
 from pilotlight.daemon import Client, DaemonError, Fd, Timeout, Unavailable
 
 INTERFACE = "io.pilotlight.Runtime1"
-READ_S = 3.0
+READ_S = 5.0
 COMMAND_S = 10.0
 BUILD_S = 30.0
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import websocket
+from pilotlight.web import app
 
 from tests.unit.web.conftest import Site
 from tests.unit.web.fake_runtime import FakeRuntime
@@ -95,6 +96,17 @@ def test_session_that_ended(site: Site) -> None:
     assert client.emit("reauth", {"token": site.login("ada", "correct horse")}) == {"success": True}
     assert client.command("45 DE AD 00 00")["success"] is True
     client.socket.close()
+
+
+def test_whoever_shows_no_token_is_cut_off(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "AUTHENTICATE_S", 0.2)
+    token = site.claim()
+    stranger = Debugger(site, {"token": "bad"})
+    welcome = Debugger(site, {"token": token})
+    while stranger.socket.recv_data()[0] != websocket.ABNF.OPCODE_CLOSE:
+        pass
+    assert welcome.command("45 DE AD 00 00")["success"] is True
+    welcome.socket.close()
 
 
 def test_message_that_is_too_long_ends_the_connection(debugger: Debugger) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pilotlight.daemon import InvalidArgument
+from pilotlight.web.backend import REFUSAL_SHOWN_S
 from pilotlight.web.upload import FilePart, UploadRefused, program_name
 
 from tests.unit.web.conftest import Site
@@ -168,6 +169,17 @@ def test_one_at_a_time(site: Site, runtime: FakeRuntime) -> None:
         first.sendall(BODY[len(PART) :])
         assert b'"UploadFileFail":""' in read_all(first)
     assert runtime.archives == [b"PK"]
+
+
+def test_refusal_is_told_to_its_user_alone_and_not_for_ever(site: Site, runtime: FakeRuntime) -> None:
+    admin = site.claim()
+    other = site.add(admin, "uma", "user")
+    _send(site, admin, b"", **{"Content-Type": "text/plain"})
+    assert site.call("GET", "/api/compilation-status", admin).json()["status"] == "FAILED"
+    assert site.call("GET", "/api/compilation-status", other).json()["status"] == "IDLE"
+    reason, since = site.backend.refusals[1]
+    site.backend.refusals[1] = (reason, since - REFUSAL_SHOWN_S)
+    assert site.call("GET", "/api/compilation-status", admin).json()["status"] == "IDLE"
 
 
 def test_what_runtime_says(site: Site, runtime: FakeRuntime) -> None:

@@ -14,15 +14,14 @@ export class Refused extends Error {
   constructor(status, message) { super(message); this.status = status; }
 }
 
-export async function request(method, path, { body, signal, seconds = 15 } = {}) {
+export async function request(method, path, { body, seconds = 15 } = {}) {
   const headers = {};
   if (token()) headers.Authorization = `Bearer ${token()}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  const limit = AbortSignal.timeout(seconds * 1000);
   const response = await fetch(path, {
     method, headers, cache: "no-store", credentials: "omit",
     body: body === undefined ? undefined : JSON.stringify(body),
-    signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    signal: AbortSignal.timeout(seconds * 1000),
   });
   const content = await response.json().catch(() => null);
   if (response.ok) return content;
