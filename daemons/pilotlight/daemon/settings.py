@@ -13,12 +13,14 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from .errors import SettingsError
-from .yamltree import Mapping, Node, Sequence, YamlError, parse
+
+if TYPE_CHECKING:
+    from .yamltree import Mapping
 
 SIZE_LIMIT = 256 << 10
 
@@ -56,6 +58,10 @@ def load_settings(kind: type[T], name: str, path: Path | None = None) -> T:
 
 def parse_settings(kind: type[T], data: bytes, path: str) -> T:
     """The settings in a YAML text; ``path`` is for messages only. Raises SettingsError."""
+    if not data.strip():
+        return kind()
+    from .yamltree import Mapping, YamlError, parse
+
     try:
         root = parse(data)
     except YamlError as error:
@@ -88,8 +94,8 @@ def _explain(kind: type[T], root: Mapping, plain: Any, message: str) -> str:
         known = _keys_at(kind, steps)
         near = difflib.get_close_matches(key, known, 1, 0.5)
         hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(known)}"
-        return f"{_line(root, (*steps, key))}: {_name((*steps, key))}: unknown key; {hint}"
-    return f"{_line(root, steps)}: {_name(steps) or 'settings'}: {problem[:1].lower()}{problem[1:]}"
+        return f"{root.line_of((*steps, key))}: {_name((*steps, key))}: unknown key; {hint}"
+    return f"{root.line_of(steps)}: {_name(steps) or 'settings'}: {problem[:1].lower()}{problem[1:]}"
 
 
 def _steps(text: str) -> Steps:
@@ -132,21 +138,6 @@ def _with(plain: Any, steps: Steps, value: Any) -> Any:
     copy = plain.copy()
     copy[steps[0]] = _with(plain[steps[0]], steps[1:], value)
     return copy
-
-
-def _line(root: Node, steps: Steps) -> int:
-    """Line of the key or element; of the nearest one above it that exists."""
-    line = root.line
-    node: Node | None = root
-    for step in steps:
-        if isinstance(node, Mapping) and step in node.entries:
-            line, node = node.entries[step]
-        elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
-            node = node.items[step]
-            line = node.line
-        else:
-            break
-    return line
 
 
 def _name(steps: Steps) -> str:

@@ -8,6 +8,7 @@ scalar is null, true/false, an integer, a float, else text; ``yes``, ``on`` and 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +59,20 @@ class Mapping:
     def plain(self) -> dict[Any, Any]:
         """Plain values."""
         return {key: node.plain() for key, (_, node) in self.entries.items()}
+
+    def line_of(self, steps: Iterable[str | int]) -> int:
+        """Line of the key or element that the steps lead to, or of the last on the way that exists."""
+        line = self.line
+        node: Node = self
+        for step in steps:
+            if isinstance(node, Mapping) and step in node.entries:
+                line, node = node.entries[step]
+            elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
+                node = node.items[step]
+                line = node.line
+            else:
+                break
+        return line
 
 
 Node = Scalar | Sequence | Mapping
