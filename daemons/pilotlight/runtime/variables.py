@@ -51,11 +51,14 @@ class Variables:
         self._changed()
 
     async def _ask(self, kind: Command, variable: int, value: bytes) -> None:
-        if self._process is None:
+        process = self._process
+        if process is None:
             raise SupervisorError("NoProgram", "there is no program whose variable could be set")
         try:
-            code = await self._process.ask(kind, variable, value)
+            code = await process.ask(kind, variable, value)
         except (ScanError, ValueError) as error:
             raise SupervisorError("Failed", f"{error}; whether it took effect is unknown") from None
         if code != 0:
             raise SupervisorError("Refused", f"{explain(code)}; nothing was changed")
+        if process is not self._process:
+            raise SupervisorError("Failed", "the program failed or was exchanged just then; the value is lost")

@@ -41,7 +41,7 @@ def test_without_a_program_lines_are_published_and_outputs_are_safe() -> None:
     async def scenario() -> None:
         async with plant(None) as it:
             assert it.supervisor.state is State.EMPTY
-            assert it.value("Scan.State") == State.EMPTY
+            await it.until(lambda: it.value("Scan.State") == State.EMPTY)
             assert it.outputs() == SAFE
             it.chip.drive(1, True)
             await it.until(lambda: it.value("Line.in1") is True)
