@@ -22,7 +22,6 @@ extern uint16_t get_var_count(void);
 extern size_t get_var_size(size_t index);
 extern void *get_var_addr(size_t index);
 extern void set_trace(size_t index, bool force, void *value);
-extern void set_endianness(uint8_t reversed);
 
 /* ---- describe --------------------------------------------------------------------------------------------------- */
 
@@ -71,7 +70,6 @@ int32_t pl_initialise(void) {
         return PL_ERROR_SIZE;
     if (initialised)
         return PL_ERROR_STATE;
-    set_endianness(0);
     config_init__();
     matiec_glue();
     for (uint32_t n = 0; n < matiec_count; n++) {
