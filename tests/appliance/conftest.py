@@ -9,7 +9,7 @@ import pytest
 
 from image.container import Container
 from tests.support.appliance import run
-from tests.support.editor import Editor, deadline
+from tests.support.editor import Editor
 
 RESULTS = Path(__file__).parents[2] / "build/results"
 
@@ -33,13 +33,12 @@ class Contained:
 
 @pytest.fixture(scope="session")
 def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contained]:
-    container = Container(data=tmp_path_factory.mktemp("data"))
+    container = Container(data=tmp_path_factory.mktemp("appliance") / "data")
     container.start()
     try:
         machine = Contained(container)
-        for _ in deadline(60, every_s=0.2):
-            if machine.execute("systemctl is-system-running --wait")[1].strip() in ("running", "degraded"):
-                break
+        assert container.wait_for_web(60), container.tail()
+        machine.execute("systemctl is-system-running --wait")
         yield machine
         RESULTS.mkdir(parents=True, exist_ok=True)
         (RESULTS / "appliance-journal.txt").write_text(machine.execute("journalctl --no-pager -o short-monotonic")[1])
@@ -65,5 +64,5 @@ def as_user(appliance: Contained, groups: str, command: str) -> tuple[int, str]:
     """Run a command as an unprivileged user who is in the named groups and nothing else."""
     numbers = [run(appliance, f"getent group {group}").split(":")[2] for group in groups.split()]
     belonging = f"--groups {','.join(numbers)}" if numbers else "--clear-groups"
-    words = f"setpriv --reuid 65533 --regid 65533 {belonging} sh -c {shlex.quote(command)}"
+    words = f"setpriv --reuid nobody --regid nogroup {belonging} sh -c {shlex.quote(command)}"
     return appliance.execute(words)

@@ -97,7 +97,7 @@ def test_who_may_read_tags(appliance: Contained) -> None:
 
 
 def test_igniter_refuses_to_arm_and_says_why(appliance: Contained) -> None:
-    code, output = appliance.execute(call("igniter", "Arm"))
+    code, output = appliance.execute(call("igniter", "Arm") + " u 1")
     assert code != 0
     assert "arm" in output.lower()
 

@@ -82,7 +82,7 @@ def output_follows_input(appliance: Appliance, editor: Editor) -> None:
     # REST
     rows = editor.get("tags", segment="plc", search=lamp).json()
     values = {row["name"]: row["value"] for row in rows["tags"]}
-    assert values[f"plc.{lamp}"] is True
+    assert values[lamp] is True
     appliance.set_input(False)
     wait_for_output(appliance, False)
 
