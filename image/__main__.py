@@ -82,9 +82,8 @@ def build(name: str) -> None:
         return
     disk = build_disk(board, root)
     size = disk.download.path.stat().st_size / 1e6
-    print(
-        f"disk image: {disk.image.path}\ncompressed: {disk.download.path} ({size:.0f} MB)\nstart it with: ./build-image.sh run {name}"
-    )
+    print(f"disk image:    {disk.image.path}\ncompressed:    {disk.download.path} ({size:.0f} MB)")
+    print(f"start it with: ./build-image.sh run {name}")
 
 
 def clean(what: str | None) -> None:

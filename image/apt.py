@@ -25,8 +25,8 @@ FRESH = 1800  # seconds for which a fetched package index counts as current
 
 # The kernel is the one thing taken from backports: the RT kernel with the CM5's drivers is there and nowhere else.
 BACKPORTS = [
-    "linux-image-*", "linux-binary-*", "linux-modules-*", "linux-base", "linux-base-*", "linux-headers-*", "linux-kbuild-*",
-    "linux-config-*", "linux-source-*",
+    "linux-base", "linux-base-*", "linux-binary-*", "linux-config-*", "linux-headers-*", "linux-image-*",
+    "linux-kbuild-*", "linux-modules-*", "linux-source-*",
 ]  # fmt: skip
 
 CONFIGURATION = """\

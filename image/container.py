@@ -33,6 +33,8 @@ STOP_TIMEOUT = 15.0  # seconds for an orderly end
 POLL = 0.05  # seconds
 POWER_OFF = signal.SIGRTMIN + 4  # what systemd takes as "power off"
 PR_SET_PDEATHSIG = 1
+# An older nspawn does not know that Landlock only takes rights away.
+LANDLOCK = "--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self"
 BUS = "/run/dbus/system_bus_socket"
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
 
@@ -144,8 +146,9 @@ class Container:
             *delegated(), "unshare", "--mount", "--propagation", "private", "--", str(debian.HOOKS / "container"),
             "--quiet", "--register=no", "--keep-unit", "--boot", "--read-only", f"--directory={self.root}",
             f"--bind={self.data}:/data", "--private-network", f"--machine=pilotlight-{os.getpid()}",
-            "--hostname=pilotlight", f"--uuid={identity}",
-            "--console=read-only", "--capability=CAP_IPC_LOCK,CAP_SYS_NICE", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
+            "--hostname=pilotlight", f"--uuid={identity}", "--console=read-only",
+            "--capability=CAP_IPC_LOCK,CAP_SYS_NICE", LANDLOCK,
+            "--link-journal=no", "--resolv-conf=off", "--timezone=off",
         ]  # fmt: skip
 
     def _wait_for_leader(self, limit: float) -> int:

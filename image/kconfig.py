@@ -24,13 +24,14 @@ def main(arguments: list[str]) -> int:
     else:
         kconfig.load_config(first)
         output = rest[0]
+    # A value out of its range is complained about when it is asked for.
+    values = sorted((str(symbol.name), symbol.str_value) for symbol in kconfig.unique_defined_syms)
     warnings = [warning for warning in kconfig.warnings if "set more than once" not in warning]
     if warnings:
         print("\n".join(warnings), file=sys.stderr)
         return 1
     if verb == "resolve":
-        symbols = sorted(kconfig.unique_defined_syms, key=lambda symbol: str(symbol.name))
-        Path(output).write_text("".join(f"CONFIG_{symbol.name}={symbol.str_value}\n" for symbol in symbols))
+        Path(output).write_text("".join(f"CONFIG_{name}={value}\n" for name, value in values))
     else:
         kconfig.write_min_config(output)
     return 0

@@ -40,11 +40,12 @@ class Drift:
     locked: Package | None
 
     def __str__(self) -> str:
+        what, now = f"{self.package.name} ({self.package.arch})", self.package.version
         if self.locked is None:
-            return f"{self.package.name} {self.package.version} ({self.package.arch}) is not in the lock"
-        if self.locked.version == self.package.version:
-            return f"{self.package.name} {self.package.version} ({self.package.arch}) has other contents than the locked one"
-        return f"{self.package.name} ({self.package.arch}): locked {self.locked.version}, now {self.package.version}"
+            return f"{what} {now} is not in the lock"
+        if self.locked.version == now:
+            return f"{what} {now} has other contents than the locked one"
+        return f"{what}: locked {self.locked.version}, now {now}"
 
 
 def parse_list(text: str) -> dict[str, list[str]]:
@@ -113,7 +114,10 @@ def drift(packages: Sequence[Package], locked: dict[tuple[str, str], Package]) -
 
 
 def preferences(locked: Iterable[Package], backports: Sequence[str]) -> str:
-    """Apt preferences: the locked versions win where the mirror has them; `backports` name patterns come from backports."""
+    """Apt preferences: the locked versions win where the mirror has them.
+
+    Packages whose names match one of the `backports` patterns come from there.
+    """
     parts = [f"Package: {pattern}\nPin: release n=trixie-backports\nPin-Priority: 990\n" for pattern in backports]
     parts += [f"Package: {p.name}\nPin: version {p.version}\nPin-Priority: 1001\n" for p in locked]
     return "\n".join(parts)

@@ -44,7 +44,7 @@ class Mirror:
 
 def parse_list(text: str) -> list[Source]:
     """Sources of a one-line style file (`deb [options] uri suite component…`)."""
-    found = []
+    found: list[Source] = []
     for line in text.splitlines():
         words = re.sub(r"\[[^]]*\]", "", line.split("#", 1)[0]).split()
         if len(words) >= 3 and words[0] == "deb":
@@ -54,7 +54,7 @@ def parse_list(text: str) -> list[Source]:
 
 def parse_deb822(text: str) -> list[Source]:
     """Sources of a `.sources` file; disabled stanzas are left out."""
-    found = []
+    found: list[Source] = []
     for stanza in re.split(r"\n\s*\n", text):
         fields: dict[str, str] = {}
         name = ""
@@ -99,7 +99,7 @@ def find(environment: Mapping[str, str] = os.environ, etc: Path = Path("/etc/apt
     named = environment.get("PILOTLIGHT_MIRROR", "").rstrip("/")
     if named:
         return Mirror(named, beside(named))
-    sources = []
+    sources: list[Source] = []
     for path in [etc / "sources.list", *sorted((etc / "sources.list.d").glob("*"))]:
         if path.is_file() and path.suffix in (".list", ".sources"):
             text = path.read_text(errors="replace")

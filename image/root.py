@@ -8,7 +8,7 @@ from pathlib import Path
 from image.config import Board
 from image.daemons import daemons_for
 from image.parallel import together
-from image.steps import BUILD, PROJECT, Artefact, Log, remove, step
+from image.steps import BUILD, PROJECT, Artefact, Input, Log, remove, step
 from image.system import compile_modules, system_for
 from image.tools import Tools, tools
 
@@ -64,7 +64,7 @@ def root_for(board: Board) -> Artefact:
             log_in_on_console(target)
         finish(log, use, target)
 
-    inputs = [
+    inputs: list[Input] = [
         Path(__file__), system, daemons, use.root, ROOTFS, UNITS, own / "rootfs", own / "etc", board.name,
         board.flag("DEVELOPMENT"),
     ]  # fmt: skip

@@ -56,9 +56,9 @@ def shell(name: str) -> int:
     if leader is not None:
         return login(leader)
     board = load(name)
-    root = root_for(board)
     if board.flag("DISK"):
-        return qemu.run(board, disk.build(board, root), qemu.WEB_PORT, console=True)
+        return qemu_run.console(name)
+    root = root_for(board)
     with (
         tempfile.TemporaryDirectory(prefix="pilotlight-") as folder,
         Container(Path(folder) / "data", root=root.path) as appliance,

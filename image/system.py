@@ -5,7 +5,7 @@ from pathlib import Path
 
 from image import apt, debian, host, lists
 from image.config import Board
-from image.steps import BUILD, Artefact, Log, remove, step
+from image.steps import BUILD, Artefact, Input, Log, remove, step
 from image.tools import Tools, tools
 
 # What a package manager needs, and what packages leave behind: an appliance is updated as a whole.
@@ -39,7 +39,7 @@ def system_for(board: Board) -> Artefact:
         manifest(repository, target)
         compile_modules(log, use, target, ["/usr/lib/python3.13", "/usr/lib/python3/dist-packages"])
 
-    inputs = [Path(__file__), Path(debian.__file__), debian.HOOKS / "helpers", repository, *foreign]
+    inputs: list[Input] = [Path(__file__), Path(debian.__file__), debian.HOOKS / "helpers", repository, *foreign]
     return step(f"packages {label}", inputs=inputs, output=BUILD / "system" / label, make=make)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from image import apt, debian, host, lists
-from image.steps import BUILD, PROJECT, Artefact, Log, step
+from image.steps import BUILD, PROJECT, Artefact, Input, Log, step
 
 REQUIREMENTS = PROJECT / "image" / "tools.requirements"
 KINDS = {"base": ["tools base"], "disk": ["tools base", "tools disk"]}
@@ -61,7 +61,7 @@ def tools(kind: str) -> Tools:
         debian.install(log, repository.path, lists.names(apt.sections(), titles, arch), arch, target, None)
         install_compiler(target, log)
 
-    inputs = [Path(debian.__file__), debian.HOOKS / "helpers", repository, REQUIREMENTS]
+    inputs: list[Input] = [Path(debian.__file__), debian.HOOKS / "helpers", repository, REQUIREMENTS]
     return Tools(kind, step(f"tools {kind}", inputs=inputs, output=BUILD / "tools" / kind, make=make))
 
 

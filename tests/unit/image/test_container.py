@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of the container that need no container."""
+
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from image import container, locking, processes
+from image.container import Container
+from image.errors import BuildError
+from image.forward import Forwarder
+from image.lists import Package
+
+
+def status(name: str, parent: int, *numbers: int) -> str:
+    return f"Name:\t{name}\nPPid:\t{parent}\nNSpid:\t{' '.join(map(str, numbers))}\n"
+
+
+def test_the_leader_is_the_system_manager_below_us() -> None:
+    table = {
+        1: status("systemd", 0, 1),
+        50: status("sh", 1, 50),
+        51: status("systemd-nspawn", 50, 51, 1),
+        52: status("systemd", 51, 52, 2, 1),
+        53: status("systemd-journal", 52, 53, 3, 20),
+        70: status("systemd", 60, 70, 1),
+    }
+    assert processes.leader(50, table) == 52
+    assert processes.leader(60, table | {60: status("sh", 1, 60)}) == 70
+    assert processes.leader(53, table) is None
+    assert processes.leader(99, table) is None
+
+
+def test_fields_of_a_status() -> None:
+    assert processes.field(status("x", 7, 8, 9), "NSpid") == ["8", "9"]
+    assert processes.field("", "NSpid") == []
+
+
+def test_a_device_keeps_its_identity(tmp_path: Path) -> None:
+    first = container.machine_id(tmp_path / "data")
+    assert len(first) == 32
+    assert container.machine_id(tmp_path / "data") == first
+    assert container.machine_id(tmp_path / "other") != first
+
+
+def test_without_a_root_it_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"build-image\.sh build container"):
+        Container(tmp_path / "data", root=tmp_path / "none")
+
+
+def test_a_port_in_use_is_refused_with_the_way_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(BuildError, match="--port"):
+        Forwarder(taken.getsockname()[1])
+
+
+def test_bytes_pass_in_both_directions_until_both_sides_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("image.forward.enter", lambda namespace: None)
+    payload = bytes(range(256)) * 4096
+
+    def serve(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            received = b""
+            while data := connection.recv(65536):
+                received += data
+            connection.sendall(received[::-1])
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=serve, args=(listening,))
+        server.start()
+        forwarder = Forwarder(0)
+        forwarder.start(1, listening.getsockname()[1])
+        try:
+            with socket.create_connection(("127.0.0.1", forwarder.port), timeout=10) as client:
+                client.sendall(payload)
+                client.shutdown(socket.SHUT_WR)
+                answer = b""
+                while data := client.recv(65536):
+                    answer += data
+            assert answer == payload[::-1]
+        finally:
+            forwarder.stop()
+            server.join()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", forwarder.port), timeout=10)
+
+
+def test_a_new_lock_says_what_changed() -> None:
+    old = {(p.name, p.arch): p for p in [Package("a", "all", "1", "0"), Package("b", "all", "1", "0")]}
+    new = {(p.name, p.arch): p for p in [Package("b", "all", "2", "1"), Package("c", "all", "1", "0")]}
+    assert locking.changes(old, new) == ["- a (all) 1", "  b (all) 1 -> 2", "+ c (all) 1"]

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes into the root file system."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from image import daemons, root
+
+PROJECT = Path(__file__).parents[3]
+UNITS = PROJECT / "rootfs/usr/lib/systemd/system"
+
+
+def test_the_version_comes_from_the_package() -> None:
+    assert root.version('"""Doc."""\n__version__ = "1.2.3"\n') == "1.2.3"
+    assert root.version((PROJECT / "daemons/pilotlight/__init__.py").read_text()) != "0"
+
+
+def test_os_release_names_product_version_and_board() -> None:
+    text = root.os_release("1.2.3", "qemu-arm64")
+    assert 'PRETTY_NAME="Pilotlight 1.2.3"\n' in text
+    assert "ID_LIKE=debian\n" in text
+    assert "VARIANT_ID=qemu-arm64\n" in text
+
+
+def test_every_folder_of_units_has_a_place() -> None:
+    assert {path.name for path in (PROJECT / "units").iterdir() if path.is_dir()} <= set(root.PLACES)
+
+
+def test_factory_settings_are_the_boards_own_files(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/io.yaml").write_text("lines: {}\n")
+    root.factory_settings(tmp_path / "etc", tmp_path / "root")
+    assert (tmp_path / "root/usr/share/pilotlight/etc/io.yaml").read_text() == "lines: {}\n"
+    root.factory_settings(tmp_path / "missing", tmp_path / "other")
+    assert list((tmp_path / "other/usr/share/pilotlight/etc").iterdir()) == []
+
+
+def test_every_mount_is_required_before_anything_starts() -> None:
+    mounts = {path.name for path in UNITS.glob("*.mount")}
+    assert {path.name for path in (UNITS / "local-fs.target.requires").iterdir()} == mounts
+    for mount in mounts:
+        where = re.search(r"^Where=(.*)$", (UNITS / mount).read_text(), re.MULTILINE)
+        assert where is not None
+        assert mount == where[1].strip("/").replace("-", r"\x2d").replace("/", "-") + ".mount"
+
+
+def test_no_watchdog_time_exceeds_what_the_hardware_counts() -> None:
+    text = (PROJECT / "rootfs/usr/lib/systemd/system.conf.d/watchdog.conf").read_text()
+    times = dict(re.findall(r"^(\w+WatchdogSec)=(\w+)$", text, re.MULTILINE))
+    assert set(times) == {"RuntimeWatchdogSec", "RebootWatchdogSec", "KExecWatchdogSec"}
+    for name, time in times.items():
+        assert time == "off" or 1 <= int(time.removesuffix("s")) <= 15, name
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    place = tmp_path / "project"
+    (place / "daemons/pilotlight").mkdir(parents=True)
+    (place / "daemons/pilotlight/a.py").write_text("a = 1\n")
+    for name in ("setup.py", "pyproject.toml", "README.md"):
+        (place / name).write_text("")
+    monkeypatch.setattr(daemons, "PROJECT", place)
+    return place
+
+
+def test_sync_touches_only_what_changed(project: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    (project / "daemons/pilotlight/b.py").write_text("b = 1\n")
+    daemons.sync(work)
+    before = (work / "daemons/pilotlight/a.py").stat().st_mtime_ns
+    compiled = work / "lib/pilotlight/a.so"
+    compiled.parent.mkdir(parents=True)
+    compiled.touch()
+    (project / "daemons/pilotlight/b.py").write_text("b = 2\n")
+    daemons.sync(work)
+    assert (work / "daemons/pilotlight/a.py").stat().st_mtime_ns == before
+    assert (work / "daemons/pilotlight/b.py").read_text() == "b = 2\n"
+    assert compiled.exists()
+
+
+def test_sync_drops_compiled_files_when_a_module_is_gone(project: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    daemons.sync(work)
+    (work / "lib").mkdir()
+    (project / "daemons/pilotlight/a.py").rename(project / "daemons/pilotlight/c.py")
+    daemons.sync(work)
+    assert not (work / "lib").exists()
+    assert not (work / "daemons/pilotlight/a.py").exists()
+
+
+def test_leftovers_of_editors_and_tests_are_no_sources(project: Path) -> None:
+    (project / "daemons/pilotlight/__pycache__").mkdir()
+    (project / "daemons/pilotlight/__pycache__/a.cpython-311.pyc").touch()
+    (project / "daemons/pilotlight/_core.cpython-311-x86_64-linux-gnu.so").touch()
+    (project / "daemons/pilotlight/static").mkdir()
+    (project / "daemons/pilotlight/static/page.css").touch()
+    assert sorted(path.name for path in daemons.files(project / "daemons")) == ["a.py", "page.css"]
+
+
+def test_cross_compiling_names_compiler_headers_and_suffix(tmp_path: Path) -> None:
+    assert daemons.cross_environment("arm64", tmp_path) == {
+        "CC": "aarch64-linux-gnu-gcc-14",
+        "LDSHARED": "aarch64-linux-gnu-gcc-14 -shared",
+        "CFLAGS": f"-I{tmp_path}/usr/include",
+        "SETUPTOOLS_EXT_SUFFIX": ".cpython-313-aarch64-linux-gnu.so",
+    }
