@@ -20,6 +20,7 @@ def status(name: str, parent: int, *numbers: int) -> str:
 
 def test_the_leader_is_the_system_manager_below_us() -> None:
     table = {
+        40: status("systemd", 52, 40, 7, 20),  # a user's, inside
         1: status("systemd", 0, 1),
         50: status("sh", 1, 50),
         51: status("systemd-nspawn", 50, 51, 1),
