@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 from pilotlight.tags.errors import SegmentError
@@ -27,6 +28,8 @@ class Follower:
         self._reader = SegmentReader.open(name)
         self._wanted = self._choose()
         self._cursor: int | None = None
+        self._wall_offset_ns = 0
+        self._trouble = ""
 
     @property
     def wanted(self) -> list[str]:
@@ -38,8 +41,11 @@ class Follower:
         return {index: name for index, name in names if self._chosen(name)}
 
     def wait(self, timeout_s: float) -> None:
-        """Wait for the next publish."""
-        self._reader.wait(timeout_s)
+        """Wait for the next publish; while the segment cannot be read, for the time."""
+        try:
+            self._reader.wait(timeout_s)
+        except SegmentError:
+            time.sleep(timeout_s)
 
     def look(self) -> Iterator[Event]:
         """What there is to tell since the last look."""
@@ -52,9 +58,12 @@ class Follower:
             if self._cursor is None:
                 yield from self._values()
             yield from self._changes()
+            self._trouble = ""
         except SegmentError as error:
-            self._warn(f"{error}; trying again")
             self._cursor = None
+            if self._trouble != str(error):
+                self._trouble = str(error)
+                self._warn(f"{error}; trying again")
 
     def _values(self) -> Iterator[Event]:
         snapshot = self._reader.snapshot()

@@ -262,12 +262,12 @@ class SegmentReader:
         return woken
 
     def current(self) -> bool:
-        """Whether this is still the present epoch; when not, `reopen`."""
-        if self._state()[1]:
-            return False
+        """Whether this is still the present epoch; when not, `reopen`. Never raises, whatever the segment holds."""
         try:
+            if self._core.state()[1]:
+                return False
             status = self._path.stat()
-        except OSError:
+        except OSError:  # removed, or cut short: then only another epoch helps
             return False
         return (status.st_dev, status.st_ino) == self._file
 

@@ -3,6 +3,7 @@
 
 import csv
 import json
+import os
 import threading
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from pilotlight.tags import Flags, Quality, SegmentWriter, Tag, Type, now_ns
 from pilotlight.tags.cli import main, segments_of, writer_state
+from pilotlight.tags.follow import Follower
 from pilotlight.tags.formats import Event, clock_text, event_csv, event_json, event_line, value_text
 
 TAGS = [
@@ -188,8 +190,6 @@ def test_record_says_when_a_file_cannot_be_written(
 
 def test_losses_are_told_and_made_good(writer: SegmentWriter, capsys: pytest.CaptureFixture[str]) -> None:
     small = SegmentWriter.create("plc", TAGS, journal=64)
-    from pilotlight.tags.follow import Follower
-
     warnings: list[str] = []
     follower = Follower("plc", lambda name: name == "plc.Scan.Count", warnings.append)
     assert [event.value for event in follower.look()] == [0]
@@ -201,6 +201,25 @@ def test_losses_are_told_and_made_good(writer: SegmentWriter, capsys: pytest.Cap
     small.set(1, 101)
     small.publish()
     assert [event.value for event in follower.look()] == [101]
+    follower.close()
+
+
+def test_a_segment_that_cannot_be_read_is_told_once_and_waited_for(writer: SegmentWriter, tmp_path: Path) -> None:
+    warnings: list[str] = []
+    follower = Follower("plc", lambda name: name == "plc.Scan.Count", warnings.append)
+    assert [event.value for event in follower.look()] == [7]
+    os.truncate(tmp_path / "segments" / "plc" / "segment", 0)
+    for _ in range(3):
+        follower.wait(0.001)
+        assert list(follower.look()) == []
+    assert len(warnings) == 1
+    assert "less than the header" in warnings[0]
+    SegmentWriter.create("plc", TAGS)
+    (tmp_path / "segments" / "plc" / "segment").rename(tmp_path / "later")
+    assert list(follower.look()) == []
+    assert "not started yet" in warnings[1]
+    (tmp_path / "later").rename(tmp_path / "segments" / "plc" / "segment")
+    assert [event.value for event in follower.look()] == [0]
     follower.close()
 
 
