@@ -17,6 +17,7 @@ from .variant import pack_all, split_signature, unpack
 
 _INTROSPECTABLE = "org.freedesktop.DBus.Introspectable"
 _PROPERTIES = "org.freedesktop.DBus.Properties"
+TIMEOUT_MAX_S = 3600
 _FLAGS = Gio.DBusCallFlags.NONE
 
 
@@ -35,10 +36,8 @@ class Client:
     def __init__(
         self, interface: str, timeout: float = 5.0, *, name: str | None = None, path: str | None = None
     ) -> None:
-        if not 0 < timeout <= 3600:
-            raise ValueError("timeout must be above 0 and at most 3600 s")
         self.interface = interface
-        self.timeout = timeout
+        self.timeout = _checked(timeout)
         self._name = name or interface
         self._path = path or "/" + interface.replace(".", "/")
         self._signatures: dict[str, tuple[str, ...]] = {}
@@ -101,7 +100,7 @@ class Client:
             body = pack_all(types, values)
         except (TypeError, ValueError, OverflowError) as error:
             raise InvalidArgument(f"{method}: {error}; nothing was called") from None
-        limit = self.timeout if timeout is None else timeout
+        limit = self.timeout if timeout is None else _checked(timeout)
         return (
             self._name,
             self._path,
@@ -155,6 +154,12 @@ class Client:
             return await answer
         finally:
             cancellable.cancel()
+
+
+def _checked(timeout: float) -> float:
+    if not 0 < timeout <= TIMEOUT_MAX_S:
+        raise ValueError(f"a timeout is above 0 and at most {TIMEOUT_MAX_S} s")
+    return timeout
 
 
 def _results(reply: Any, descriptors: Any) -> Any:

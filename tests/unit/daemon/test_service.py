@@ -28,7 +28,7 @@ from pilotlight.daemon import (
 )
 from pilotlight.daemon import dispatch as dispatch_module
 from pilotlight.daemon.bus import Bus
-from pilotlight.daemon.connection import connect
+from pilotlight.daemon.connection import connect, shared
 from pilotlight.daemon.identity import CACHE_LIMIT, CallerCache
 
 from tests.unit.daemon.example import Example, Odd
@@ -186,10 +186,18 @@ def test_a_stopped_service_is_a_timeout_not_a_hang(serve: Callable[..., None]) -
     released.set()
 
 
-def test_infinite_timeouts_cannot_be_asked_for() -> None:
-    for timeout in (0, -1, float("inf"), 4000):
+def test_infinite_timeouts_cannot_be_asked_for(client: Client) -> None:
+    for timeout in (0, -1, float("inf"), float("nan"), 4000):
         with pytest.raises(ValueError, match="timeout"):
             Client(_NAME, timeout=timeout)
+        with pytest.raises(ValueError, match="timeout"):
+            client.call("Add", 1, 2, timeout=timeout)
+
+
+def test_a_lost_connection_is_replaced(client: Client) -> None:
+    assert client.call("Add", 1, 2) == 3
+    shared().close_sync(None)
+    assert client.call("Add", 1, 2) == 3
 
 
 def test_nobody_there_is_unavailable(bus: str) -> None:

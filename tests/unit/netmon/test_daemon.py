@@ -109,6 +109,22 @@ def test_links_addresses_and_routes_come_and_go(lab: Lab) -> None:
     reader.close()
 
 
+def test_an_address_alone_is_told_and_quiet_is_quiet(lab: Lab) -> None:
+    lab.ip("link add calm0 type veth peer name calm1")
+    lab.until("added", "calm0")
+    reader = SegmentReader.open("net")
+    while reader.wait(0.3):
+        continue
+    lab.ip("address add 10.1.1.1/32 dev calm0")
+    lab.until("address-added", "calm0")
+    while reader.wait(0.3):
+        continue
+    beat = reader.beat().count
+    assert not reader.wait(1.5), "published although nothing changed"
+    assert reader.beat().count > beat
+    reader.close()
+
+
 def test_a_storm_of_changes_is_debounced_and_ends_right(lab: Lab) -> None:
     lab.ip("link add storm0 type veth peer name storm1")
     lab.until("added", "storm0")
