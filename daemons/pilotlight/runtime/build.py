@@ -137,7 +137,7 @@ class Builder:
         upload = work / UPLOAD
         digest = await asyncio.to_thread(_receive, zip_fd, upload)
         program = toolchain.program_id(digest, await self._toolchain(work))
-        if any(info.id == program for info in self._store.list()):
+        if await asyncio.to_thread(self._store.has, program):
             self._say("[INFO] The same program was built before: the stored build is used.")
             return await asyncio.to_thread(self._store.renew, program, name, user)
         report = await asyncio.to_thread(archive.extract, upload, work / "source")
@@ -229,12 +229,12 @@ class Builder:
     @asynccontextmanager
     async def _directory(self) -> AsyncIterator[Path]:
         """An empty directory for one build."""
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
         self._scratch.mkdir(mode=0o700, parents=True)
         try:
             yield self._scratch
         finally:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
 
     def _say(self, line: str, verdict: bool = False) -> None:
         """Add a line to the log and tell of it. Once the log is full only a verdict is still added."""

@@ -92,6 +92,10 @@ class ProgramStore:
             raise NotFound(f"there is no program {program!r} in the store; nothing was changed")
         return info
 
+    def has(self, program: str) -> bool:
+        """Whether a program with this id is stored."""
+        return _info(self._path(program)) is not None
+
     def manifest(self, program: str) -> Manifest:
         """The whole manifest of a program. Raises NotFound."""
         self.get(program)
