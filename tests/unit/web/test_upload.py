@@ -194,6 +194,20 @@ def test_what_runtime_says(site: Site, runtime: FakeRuntime) -> None:
     assert "not a ZIP" in site.call("GET", "/api/compilation-status", token).json()["logs"][0]
 
 
+def test_limit_counts_the_file_alone() -> None:
+    for size, fits in ((100, True), (101, False)):
+        part = FilePart(b"b", 100)
+        try:
+            part.feed(PART + b"x" * size + b"\r\n--b--\r\n")
+            assert fits
+            assert part.finish().size == 100
+        except UploadRefused as refusal:
+            assert not fits
+            assert str(refusal) == "File is too large"
+        finally:
+            os.close(part.descriptor)
+
+
 def test_program_names() -> None:
     assert program_name("program.zip") == "program"
     assert program_name("C:\\plc\\Plant.ZIP") == "Plant"
