@@ -56,7 +56,7 @@ function build(tags, total) {
     rows.set(tag.index, row);
     return row;
   }));
-  byId("tags-count").textContent = total > tags.length ? `${tags.length} of ${total}: search to narrow down` : `${total} tags`;
+  byId("tags-count").textContent = total > tags.length ? `${tags.length} of ${total}: search to narrow down` : `${total} ${total === 1 ? "tag" : "tags"}`;
 }
 
 function update(changes) {
