@@ -31,7 +31,7 @@ SETTLED = 64
 """Until so many scans percentiles are counted after each."""
 
 
-class Ended(SystemExit):
+class EndError(Exception):
     """The loop is over. `text` says why; with `lines_kept` a successor has the lines: outputs are not to be touched."""
 
     def __init__(self, text: str, lines_kept: bool = False) -> None:
@@ -79,13 +79,13 @@ class Cycle:
         self._publish(now_ns(), 0)
 
     def loop(self) -> None:
-        """Run until told to end; always leaves by Ended, or by OSError when a line cannot be read or written."""
+        """Run until told to end; always leaves by EndError, or by OSError when a line cannot be read or written."""
         wake = now_ns()
         while True:
             self._parts.writer.heartbeat(wake + self._parts.limit_ns)
             now = sleep_until(wake)
             if now - self._parts.ring.touched_ns > self._parts.supervisor_ns:
-                raise Ended("the supervisor gives no sign of life")
+                raise EndError("the supervisor gives no sign of life")
             self._commands(now)
             schedule = self._schedule
             if schedule is None:
@@ -171,7 +171,7 @@ class Cycle:
         else:
             slot = self._schedule.slot_ns if self._schedule else now
             self._parts.tell(Report.FINISHED, request.number, slot, "")
-            raise Ended("a successor takes over", lines_kept=True)
+            raise EndError("a successor takes over", lines_kept=True)
         return 0
 
     def _enter(self, state: State, first_ns: int | None, now: int) -> None:

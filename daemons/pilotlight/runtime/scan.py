@@ -19,7 +19,7 @@ from pilotlight.io import inherit, uapi
 from pilotlight.io.lines import Bank
 from pilotlight.runtime import commands, filters, jobs, sandbox
 from pilotlight.runtime.commands import Report
-from pilotlight.runtime.cycle import Cycle, Ended, Parts
+from pilotlight.runtime.cycle import Cycle, EndError, Parts
 from pilotlight.runtime.jobs import Job
 from pilotlight.runtime.native import EmptyProgram, NativeProgram, Program, ProgramError
 from pilotlight.runtime.scantags import DescriptionError, OwnTags, program_tag
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 def _run(cycle: Cycle, outputs: Bank, safe: int, tell: Callable[[Report, int, int, str], None]) -> int:
     try:
         cycle.loop()
-    except Ended as end:
+    except EndError as end:
         if end.lines_kept:
             return EXIT_FINISHED
         outputs.write(safe)
@@ -131,7 +131,7 @@ def _teller(fd: int) -> Callable[[Report, int, int, str], None]:
 
 
 def _supervisor_ended(_: int, __: FrameType | None) -> None:
-    raise Ended("the supervisor has ended")
+    raise EndError("the supervisor has ended")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ VARIABLES = (Variable("REPORT", 4, 4, 0), Variable("FLAG", 1, 1, 0))
 REPORT, FLAG = 0, 1
 
 Build = Callable[..., LoadedProgram]
-SETTINGS = ScanSettings(priority=0, limit_ms=200, start_timeout_ms=5000)
+SETTINGS = ScanSettings(priority=0, limit_ms=500, start_timeout_ms=10_000)
 LINES = {
     "in0": LineSettings("sim0", 0, "%IX0.0"),
     "in1": LineSettings("sim0", 1, "%IX0.1"),
@@ -80,7 +80,7 @@ class Plant:
         assert self.supervisor.process is not None and self.supervisor.process.reader is not None
         return self.supervisor.process.reader.read(name)[0].value
 
-    async def until(self, condition: Callable[[], bool], timeout_s: float = 5.0) -> float:
+    async def until(self, condition: Callable[[], bool], timeout_s: float = 15.0) -> float:
         """Wait for `condition`, looking every millisecond; the seconds it took."""
         start = time.monotonic()
         while not condition():

@@ -48,7 +48,7 @@ class Daemon:
         etc = Path(os.environ["PILOTLIGHT_ETC"])
         etc.mkdir(parents=True, exist_ok=True)
         (etc / "io.yaml").write_text(IO_YAML)
-        (etc / "runtime.yaml").write_text("scan: {priority: 0, limit_ms: 300}\n")
+        (etc / "runtime.yaml").write_text("scan: {priority: 0, limit_ms: 500}\n")
         self.client = Client("io.pilotlight.Runtime1", timeout=10.0)
         self.start()
 
