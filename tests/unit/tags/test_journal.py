@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The journal against a model: every change in its order, or counted as lost."""
 
+import os
+import struct
 import tempfile
 from pathlib import Path
 
@@ -153,3 +155,37 @@ def test_slots_that_are_being_overwritten_are_not_believed(tmp_path: Path) -> No
     changes = reader.changes(0)
     assert changes.lost == 10
     assert [change.value for change in changes.entries] == list(range(11, SLOTS + 1))
+
+
+@pytest.mark.parametrize(
+    ("slot", "at", "damage", "lost", "left"),
+    [
+        (0, 0, 5, 1, ["text", 2]),  # another slot's number
+        (0, 7, 0x80, 1, ["text", 2]),  # a further slot where a change begins
+        (0, 16, 9, 1, ["text", 2]),  # no tag of this segment
+        (0, 22, 1, 1, ["text", 2]),  # an integer needs no further slot
+        (1, 22, 0, 3, [1, 2]),  # a text needs two
+        (1, 22, 1, 3, [1, 2]),
+        (2, 0, 77, 3, [1, 2]),  # a further slot of another number
+        (3, 0, 9, 3, [1, 2]),  # a further slot of another change
+    ],
+)
+def test_a_damaged_slot_is_lost_and_nothing_else(
+    tmp_path: Path, slot: int, at: int, damage: int, lost: int, left: list[int | str]
+) -> None:
+    writer, reader = made(tmp_path)
+    for index, value in ((1, 1), (3, "text"), (1, 2)):
+        writer.set(index, value)
+        writer.publish()
+    place = struct.unpack_from("<Q", (tmp_path / "segment").read_bytes(), 88)[0] + slot * 32 + at
+    os.pwrite(writer.fd, bytes([damage]), place)
+    changes = reader.changes(0)
+    assert [change.value for change in changes.entries] == left
+    assert (changes.lost, changes.cursor) == (lost, 5)
+
+
+def test_a_limit_below_the_longest_change_gets_on(tmp_path: Path) -> None:
+    writer, reader = made(tmp_path)
+    writer.set(3, "text")
+    writer.publish()
+    assert [change.value for change in reader.changes(0, limit=1).entries] == ["text"]
