@@ -106,7 +106,7 @@ class Cycle:
             for task in schedule.due():
                 program.run(task, self._ticks[task], start)
                 self._ticks[task] += 1
-            outputs = program.outputs()
+            outputs = program.outputs(parts.safe)
             self._scans += 1
         parts.outputs.write(outputs)
         parts.tags.set_inputs(inputs)

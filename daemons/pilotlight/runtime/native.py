@@ -61,8 +61,8 @@ class Program(Protocol):
     def inputs(self, bits: int) -> None:
         """Take over the input lines."""
 
-    def outputs(self) -> int:
-        """The output lines."""
+    def outputs(self, otherwise: int = 0) -> int:
+        """The output lines; `otherwise` has the levels of those that the program does not drive."""
 
     def run(self, task: int, tick: int, now_ns: int) -> None:
         """Run a task once, forces before and after its logic."""
@@ -103,9 +103,9 @@ class EmptyProgram:
     def inputs(self, bits: int) -> None:
         """Inputs are not used."""
 
-    def outputs(self) -> int:
-        """All outputs off; never written, because the empty program never runs."""
-        return 0
+    def outputs(self, otherwise: int = 0) -> int:
+        """No output is driven."""
+        return otherwise
 
     def run(self, task: int, tick: int, now_ns: int) -> None:
         """No logic."""
@@ -228,8 +228,10 @@ class NativeProgram:
                 self._in[word] = bits >> 64 * word & 0xFFFFFFFFFFFFFFFF
         self._lib.pl_inputs(self._in)
 
-    def outputs(self) -> int:
-        """The output lines."""
+    def outputs(self, otherwise: int = 0) -> int:
+        """The output lines; `otherwise` has the levels of those that the program does not drive."""
+        for word in range(self._out_words):
+            self._out[word] = otherwise >> 64 * word & 0xFFFFFFFFFFFFFFFF
         self._lib.pl_outputs(self._out)
         bits: int = self._out[0]
         for word in range(1, self._out_words):

@@ -32,6 +32,7 @@ def test_an_output_follows_its_input_within_two_scans(build: Build) -> None:
                 it.chip.drive(0, level)
                 await it.until(lambda wanted=level: it.outputs()[0] is wanted)
                 await it.until(lambda wanted=level: it.value("Line.out0") is wanted)
+                assert it.outputs()[2] is True, "the program does not drive it, so it keeps its safe value"
                 # The scan that read the input wrote the output: both changed at one moment.
                 line_in, line_out = reader.read("Line.in0", "Line.out0")
                 assert line_in.value is level and line_in.stamp_ns == line_out.stamp_ns

@@ -117,6 +117,8 @@ def test_from_an_upload_to_a_line_that_follows(runtime: Daemon) -> None:
     lamp = next(line for line in runtime.call("Lines") if line["Name"] == "lamp")
     assert lamp["Address"] == "%QX0.0" and lamp["Value"] is False and lamp["Safe"] is False
 
+    assert chip.level(9)[0] is True, "no variable drives %QX3.1: it keeps its safe value"
+
     # The debugger, the text socket and the segment tell the same.
     frame = runtime.call("Debug", bytes.fromhex("45DEAD0000"))
     assert frame[2:].decode() == runtime.client.get("Identity")

@@ -72,3 +72,7 @@ void matiec_glue(void) {
 uint8_t *matiec_bit(uint32_t direction, pl_point point) {
     return (direction == PL_DIRECTION_INPUT ? bool_input : bool_output)[point.byte][point.bit];
 }
+
+bool matiec_drives(pl_point point) {
+    return bool_output[point.byte][point.bit] != &bool_output_unused[point.byte][point.bit];
+}

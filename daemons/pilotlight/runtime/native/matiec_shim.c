@@ -96,6 +96,7 @@ int32_t pl_layout(uint32_t count, const uint32_t *offsets) {
 
 static uint8_t *lines[2][PL_LINES_MAX];
 static uint32_t line_count[2];
+static bool driven[PL_LINES_MAX]; /* of the output lines */
 
 int32_t pl_bind(uint32_t direction, uint32_t count, const pl_point *points) {
     if (!initialised)
@@ -109,6 +110,8 @@ int32_t pl_bind(uint32_t direction, uint32_t count, const pl_point *points) {
             return PL_ERROR_POINT;
     for (uint32_t n = 0; n < count; n++)
         lines[direction][n] = matiec_bit(direction, points[n]);
+    for (uint32_t n = 0; n < count && direction == PL_DIRECTION_OUTPUT; n++)
+        driven[n] = matiec_drives(points[n]);
     line_count[direction] = count;
     return PL_OK;
 }
@@ -119,11 +122,11 @@ void pl_inputs(const uint64_t *bits) {
 }
 
 void pl_outputs(uint64_t *bits) {
-    uint32_t count = line_count[PL_DIRECTION_OUTPUT];
-    for (uint32_t word = 0; word * 64 < count; word++)
-        bits[word] = 0;
-    for (uint32_t n = 0; n < count; n++)
-        bits[n / 64] |= (uint64_t)(*lines[PL_DIRECTION_OUTPUT][n] != 0) << (n % 64);
+    for (uint32_t n = 0; n < line_count[PL_DIRECTION_OUTPUT]; n++) {
+        uint64_t bit = UINT64_C(1) << (n % 64);
+        if (driven[n])
+            bits[n / 64] = *lines[PL_DIRECTION_OUTPUT][n] != 0 ? bits[n / 64] | bit : bits[n / 64] & ~bit;
+    }
 }
 
 /* ---- values ----------------------------------------------------------------------------------------------------- */

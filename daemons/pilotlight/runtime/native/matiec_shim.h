@@ -8,6 +8,7 @@
 
 #include "pilotlight_program.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct {
@@ -33,6 +34,9 @@ void matiec_glue(void);
 
 /* Where the program keeps a point; the point has been checked. */
 uint8_t *matiec_bit(uint32_t direction, pl_point point);
+
+/* Whether the program has a variable at an output point; the point has been checked. */
+bool matiec_drives(pl_point point);
 
 /* Bytes of a type in the program and in its tag, by its code (1 … 21). */
 #define MATIEC_VALUE_MAX 127u /* the largest of the first: a STRING */

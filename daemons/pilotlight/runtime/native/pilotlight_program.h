@@ -100,7 +100,7 @@ PL_EXPORT int32_t pl_bind(uint32_t direction, uint32_t count, const pl_point *po
 /* Take over the input lines: line n is bit n % 64 of bits[n / 64]. */
 PL_EXPORT void pl_inputs(const uint64_t *bits);
 
-/* Give the output lines, in the same form. Bits above the last bound line are 0. */
+/* Give the output lines, in the same form. The bit of a line whose point the program does not use stays as it is. */
 PL_EXPORT void pl_outputs(uint64_t *bits);
 
 /* Run task number `task` once. `tick` counts its runs from 0; `now_ns` is CLOCK_MONOTONIC at the start of the scan.
