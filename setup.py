@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build of the package: the C core of `tags`, and the modules that mypyc compiles.
 
-`PILOTLIGHT_PURE=1` leaves all Python modules interpreted (the C core is always built: a memory fence cannot be written in Python).
+`PILOTLIGHT_PURE=1` leaves all Python modules interpreted; the C core is always built, since a memory fence cannot be
+written in Python.
 """
 
 import os
@@ -24,7 +25,6 @@ def extensions() -> list[Extension]:
     core = Extension(
         "pilotlight.tags._core",
         ["daemons/pilotlight/tags/_core.c"],
-        depends=[f"daemons/pilotlight/tags/_{part}.h" for part in ("mapping", "reader", "ring", "writer")],
         extra_compile_args=["-std=c11", *CFLAGS, "-Wall", "-Wextra", "-Werror"],
     )
     paths = compiled_modules()

@@ -63,9 +63,11 @@ done
 case $slot in
   A) label=root-a ;;
   B) label=root-b ;;
-  *) fail "the command line names no slot: pilotlight.slot is “$slot”, not A or B" ;;
+  *) fail "the command line names no slot: pilotlight.slot is '$slot', not A or B" ;;
 esac
-[ -n "$roothash" ] && [ -n "$offset" ] || fail "the command line lacks roothash= or pilotlight.hash_offset="
+if [ -z "$roothash" ] || [ -z "$offset" ]; then
+  fail "the command line lacks roothash= or pilotlight.hash_offset="
+fi
 
 device=$(await_partition "$label")
 [ -n "$device" ] || fail "no partition $label appeared within $((WAIT / 10)) s"
@@ -89,5 +91,6 @@ mount --move /proc /sysroot/proc
 mount --move /sys /sysroot/sys
 mount --move /dev /sysroot/dev
 mount --move /run /sysroot/run
+# shellcheck disable=SC2093 # when exec fails the script does go on, to say so
 exec switch_root /sysroot /usr/lib/systemd/systemd
 fail "the root file system of slot $slot has no init"

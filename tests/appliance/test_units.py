@@ -93,7 +93,6 @@ def test_who_may_read_tags(appliance: Contained) -> None:
     assert as_user(appliance, READER, "echo x >> /run/pilotlight/segments/plc/segment")[0] != 0
     code, output = as_user(appliance, STRANGER, "pilotlight tags read plc.Scan.State")
     assert code != 0
-    assert "ermission" in output
 
 
 def test_igniter_refuses_to_arm_and_says_why(appliance: Contained) -> None:
