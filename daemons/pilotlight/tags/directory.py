@@ -113,10 +113,8 @@ class Directory:
             directory = cls([_parse_tag(data, index) for index in range(count)])
         except ValueError as error:
             raise SegmentDamaged(f"the directory is not valid: {error}") from error
-        for index, offset in enumerate(directory._offsets):
-            tag = directory._tags[index]
-            if RECORD.unpack_from(data, index * RECORD_SIZE)[:2] != (offset, tag.size):
-                raise SegmentDamaged(f"the directory puts {tag.name} in a place that is not its own")
+        if directory.pack() != data:
+            raise SegmentDamaged("the directory puts tags or texts in places that are not theirs")
         if directory.image_size != image_size:
             raise SegmentDamaged("the directory and the header differ about the size of the image")
         return directory

@@ -56,6 +56,15 @@ def test_a_damaged_directory_is_refused_or_reads_as_a_directory(described: list[
             continue
 
 
+@pytest.mark.parametrize("at", [0, 4, 24, 28, 32, 34, 44, 46])
+def test_a_record_that_contradicts_the_rest_is_refused(at: int) -> None:
+    directory = Directory([Tag("A", Type.INT), Tag("B", Type.LREAL)])
+    packed = bytearray(directory.pack())
+    packed[at] += 8
+    with pytest.raises(SegmentDamaged):
+        Directory.parse(bytes(packed), 2, directory.image_size)
+
+
 def test_tags_are_found_by_name() -> None:
     directory = Directory([Tag("A", Type.BOOL), Tag("B.C", Type.LREAL)])
     assert directory.index("B.C") == 1

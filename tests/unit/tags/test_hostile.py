@@ -9,6 +9,7 @@ import random
 import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,6 +124,22 @@ def test_every_byte_of_identity_and_directory_is_checked(tmp_path: Path) -> None
     for at in [*range(108), *range(512, 512 + size)]:
         damaged = bytearray(good)
         damaged[at] ^= 0x10
+        path.write_bytes(damaged)
+        with pytest.raises(SegmentDamaged):
+            SegmentReader.open("target", path=path)
+
+
+@pytest.mark.parametrize("at", [16, *range(32, 104, 8)])
+def test_a_well_signed_identity_that_contradicts_itself_is_refused(tmp_path: Path, at: int) -> None:
+    path = tmp_path / "segment"
+    good = prepared(path)
+    size = struct.unpack_from("<Q", good, 48)[0]
+    value = struct.unpack_from("<Q", good, at)[0]
+    for wrong in (0, 1, value - 64, value - 1, value + 1, value + 64, 2 * value, 2**32, 2**63, 2**64 - 1):
+        damaged = bytearray(good)
+        struct.pack_into("<Q", damaged, at, wrong % 2**64)
+        directory = damaged[512 : 512 + (wrong if at == 48 and wrong < 10**5 else size)]
+        struct.pack_into("<I", damaged, 104, zlib.crc32(directory, zlib.crc32(damaged[:104])))
         path.write_bytes(damaged)
         with pytest.raises(SegmentDamaged):
             SegmentReader.open("target", path=path)

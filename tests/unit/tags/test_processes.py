@@ -4,6 +4,7 @@
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -74,9 +75,10 @@ def test_snapshots_are_never_torn(tmp_path: Path) -> None:
         seen: set[int] = set()
         deadline = now_ns() + 30 * 10**9
         while len(seen) < 20 and now_ns() < deadline:
-            seen.add(consistent(reader))
+            with suppress(SegmentBusy):  # on a busy machine the writer may be kept from ending its publish
+                seen.add(consistent(reader))
         assert len(seen) == 20, "the writer did not write meanwhile"
-        cursor = reader.snapshot().cursor
+        cursor = reader.changes(None).cursor
         for _ in range(20):
             changes = reader.changes(cursor)
             assert all(change.value == change.sequence // COUNT + 1 for change in changes.entries)

@@ -249,6 +249,14 @@ def test_a_removed_file_is_not_current(writer: SegmentWriter, path: Path) -> Non
     assert reader.snapshot().sequence == 0, "the reader keeps the epoch it had"
 
 
+def test_a_replaced_file_is_not_current(writer: SegmentWriter, path: Path) -> None:
+    reader = opened(path)
+    other = path.with_name("other")
+    other.write_bytes(path.read_bytes())
+    other.rename(path)
+    assert reader.current() is False, "nobody set the flag, but the file is another"
+
+
 def test_an_epoch_after_a_damaged_file_begins_anew(writer: SegmentWriter, path: Path) -> None:
     os.truncate(path, 100)
     SegmentWriter.create("plc", TAGS, path=path)
