@@ -4,7 +4,9 @@
 The built disk is never written: a machine works on a layer over it.
 """
 
+import ctypes
 import json
+import signal
 import socket
 import subprocess
 import threading
@@ -25,6 +27,7 @@ PROCESSORS = 2
 DISK_SIZE = "8G"  # as the machine sees it: the data partition grows to it
 ANSWER_TIMEOUT = 120.0  # seconds; saving the state of the whole machine takes longest
 END_TIMEOUT = 10.0  # seconds until a QEMU that was told to end is killed
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,11 @@ def make_layer(use: Tools, disk: Path, layer: Path) -> None:
         raise BuildError(f"the disk layer {layer} cannot be made: {done.stderr.strip()}")
 
 
+def end_with_parent() -> None:
+    """Have the calling process, and with it all of its machine, killed when the one that started it ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Monitor:
     """QEMU's monitor: one JSON line a command, one an answer; the events between them are passed over."""
 
@@ -128,10 +136,10 @@ class Guest:
     def end(self) -> None:
         """Switch the machine off at once; no harm if it is off already."""
         if self.process.poll() is None:
-            self.process.terminate()
             try:
+                self.monitor.ask("quit")
                 self.process.wait(END_TIMEOUT)
-            except subprocess.TimeoutExpired:
+            except (BuildError, subprocess.TimeoutExpired):
                 self.process.kill()
                 self.process.wait()
 
@@ -145,9 +153,10 @@ def running(use: Tools, setup: Setup) -> Iterator[Guest]:
         with far_serial, far_monitor:
             descriptors = (far_serial.fileno(), far_monitor.fileno())
             # A session of its own: a Ctrl-C on the terminal is for us, who then switch the machine off in order.
+            # It ends with us however we end.
             process = subprocess.Popen(
                 use.argv(command(setup, *descriptors)), cwd=PROJECT, env=environment(), stdin=subprocess.DEVNULL,
-                pass_fds=descriptors, start_new_session=True,
+                pass_fds=descriptors, start_new_session=True, preexec_fn=end_with_parent,
             )  # fmt: skip
         try:
             guest = Guest(process, Monitor(monitor), serial)
