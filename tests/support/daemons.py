@@ -11,7 +11,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-_PACKAGES = Path(__file__).parents[2] / "daemons"
+import pilotlight
+
+# A process under it is killed when the one that started it ends, however that ends.
+TOGETHER = ("setpriv", "--pdeathsig", "KILL", "--")
+# Where the packages under test are, interpreted or compiled.
+PACKAGES = str(Path(pilotlight.__file__).parents[1])
 START_LIMIT_S = 30.0
 
 
@@ -35,8 +40,8 @@ class Daemons:
             notify.bind(str(address))
             notify.settimeout(START_LIMIT_S)
             process = subprocess.Popen(
-                [*prefix, sys.executable, "-m", f"pilotlight.{name}"],
-                env=os.environ | {"NOTIFY_SOCKET": str(address), "PYTHONPATH": str(_PACKAGES)},
+                [*TOGETHER, *prefix, sys.executable, "-m", f"pilotlight.{name}"],
+                env=os.environ | {"NOTIFY_SOCKET": str(address), "PYTHONPATH": PACKAGES},
             )
             self._processes.append(process)
             end = time.monotonic() + START_LIMIT_S

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.daemons import Daemons
+from tests.support.daemons import TOGETHER, Daemons
 
 if TYPE_CHECKING:
     from pilotlight.daemon import Service
@@ -43,7 +43,7 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         config = folder / "bus.conf"
         config.write_text(_BUS_CONFIG.format(socket=folder / "socket"))
         process = subprocess.Popen(
-            ["dbus-daemon", f"--config-file={config}", "--print-address", "--nofork"],
+            [*TOGETHER, "dbus-daemon", f"--config-file={config}", "--print-address", "--nofork"],
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -32,6 +32,7 @@ class Context:
         self.healthy: Callable[[], bool] = lambda: True
         self.failure: str | None = None
         self._notifier = Notifier()
+        self._started = asyncio.Event()
         self._bus: Bus | None = None
 
     @property
@@ -44,6 +45,7 @@ class Context:
     def ready(self, status: str) -> None:
         """Start-up is complete: the name is owned and the first values are published."""
         self._notifier.ready(status)
+        self._started.set()
         self.log.info(f"ready: {status}", event="ready")
 
     def status(self, text: str) -> None:
@@ -64,11 +66,15 @@ class Context:
         self.fail("the message bus went away")
 
     async def watch(self) -> None:
-        """Ping the watchdog while the loop runs, GLib's thread answers and ``healthy()`` agrees."""
+        """From `ready` on, ping the watchdog while the loop runs, GLib's thread answers and ``healthy()`` agrees.
+
+        The first ping would start systemd's watch, but until then its limit is the one for a start.
+        """
         interval = watchdog_interval_s(os.environ, os.getpid())
         if interval is None:
             await self.stop.wait()
             return
+        await self._started.wait()
         glib_seen = time.monotonic()
 
         def seen() -> None:

@@ -4,10 +4,18 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 
-from .core import Network
-from .decode import network
+# Told while it is imported, and of no use here: traffic control, which it looks into, is not.
+logging.getLogger("pyroute2").setLevel(logging.ERROR)
+
+from pyroute2 import IPRoute  # noqa: E402
+from pyroute2.netlink import rtnl  # noqa: E402
+from pyroute2.netlink.exceptions import NetlinkError  # noqa: E402
+
+from .core import Network  # noqa: E402
+from .decode import network  # noqa: E402
 
 MAIN_TABLE = 254
 _READS_AT_ONCE = 64
@@ -18,8 +26,6 @@ class Events:
     """A socket that becomes readable when links, addresses or routes change."""
 
     def __init__(self) -> None:
-        from pyroute2.netlink import rtnl
-
         groups = (
             rtnl.RTMGRP_LINK
             | rtnl.RTMGRP_IPV4_IFADDR
@@ -36,9 +42,10 @@ class Events:
         return self._socket.fileno()
 
     def drain(self) -> None:
-        """Take away what arrived, at most 64 messages. Messages lost for want of buffer are as good as
-        received: what
-        changed is found by looking."""
+        """Take away what arrived, at most 64 messages.
+
+        Messages lost for want of buffer are as good as received: what changed is found by looking.
+        """
         for _ in range(_READS_AT_ONCE):
             try:
                 self._socket.recv(_BUFFER)
@@ -55,9 +62,6 @@ class Events:
 
 def look() -> Network:
     """Look at the network of this process's namespace; takes milliseconds. Raises OSError."""
-    from pyroute2 import IPRoute
-    from pyroute2.netlink.exceptions import NetlinkError
-
     try:
         with IPRoute() as kernel:
             return network(kernel.get_links(), kernel.get_addr(), kernel.get_routes(table=MAIN_TABLE))

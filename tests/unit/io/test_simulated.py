@@ -17,6 +17,8 @@ from pilotlight.io.drivers import Lines, hold, line_counts, simulated_path
 from pilotlight.io.lines import Bank, Direction, LineError
 from pilotlight.io.simulated import SimulatedChip
 
+from tests.support.daemons import PACKAGES
+
 
 def held(**lines: LineSettings) -> tuple[Lines, SimulatedChip]:
     simulated_path("sim0").parent.mkdir(parents=True, exist_ok=True)
@@ -67,11 +69,10 @@ def test_a_child_process_takes_the_lines_over() -> None:
         "import sys; from pilotlight.io.inherit import bank\n"
         "i, o = bank(sys.argv[1:2]), bank(sys.argv[2:3]); o.write(i.read())"
     )
-    packages = str(Path(__file__).parents[3] / "daemons")
     subprocess.run(
         [sys.executable, "-c", script, *lines.inputs.handles, *lines.outputs.handles],
         pass_fds=lines.inputs.descriptors() + lines.outputs.descriptors(),
-        env={**os.environ, "PYTHONPATH": packages},
+        env={**os.environ, "PYTHONPATH": PACKAGES},
         check=True,
         timeout=20,
     )

@@ -23,6 +23,7 @@ from pilotlight.runtime import safe
 from pilotlight.tags import SegmentReader
 
 from tests.programs.make import zip_of
+from tests.support.daemons import PACKAGES
 
 IO_YAML = """
 lines:
@@ -53,9 +54,8 @@ class Daemon:
         self.start()
 
     def start(self) -> None:
-        packages = str(Path(__file__).parents[3] / "daemons")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pilotlight.runtime"], env={**os.environ, "PYTHONPATH": packages}
+            [sys.executable, "-m", "pilotlight.runtime"], env={**os.environ, "PYTHONPATH": PACKAGES}
         )
         until(self.answers)
 
@@ -195,10 +195,9 @@ def test_io_settings_that_contradict_end_the_daemon_with_the_pin_map(bus: str) -
     etc = Path(os.environ["PILOTLIGHT_ETC"])
     etc.mkdir(parents=True, exist_ok=True)
     (etc / "io.yaml").write_text(IO_YAML.replace("line: 9", "line: 8"))
-    packages = str(Path(__file__).parents[3] / "daemons")
     result = subprocess.run(
         [sys.executable, "-m", "pilotlight.runtime"],
-        env={**os.environ, "PYTHONPATH": packages},
+        env={**os.environ, "PYTHONPATH": PACKAGES},
         capture_output=True,
         text=True,
         timeout=20,

@@ -14,14 +14,14 @@ import httpx
 import pytest
 from pilotlight.daemon import Client
 
-ROOT = Path(__file__).parents[3]
+from tests.support.daemons import PACKAGES
 
 
 @pytest.fixture
 def process(bus: str, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "web.yaml").write_text("bind: 127.0.0.1\nport: 0\n")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "daemons")}
+    environment = {**os.environ, "PYTHONPATH": PACKAGES}
     made = subprocess.Popen(
         [sys.executable, "-m", "pilotlight.web"], env=environment, stderr=subprocess.PIPE, text=True
     )
@@ -30,7 +30,6 @@ def process(bus: str, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     made.wait(10)
     assert made.stderr is not None
     made.stderr.close()
-
 
 def _port(process: subprocess.Popen[str]) -> int:
     assert process.stderr is not None
@@ -41,7 +40,6 @@ def _port(process: subprocess.Popen[str]) -> int:
         if found:
             return int(found[1])
     raise AssertionError(f"the daemon did not become ready: {seen}")
-
 
 def test_starts_serves_and_stops(process: subprocess.Popen[str], tmp_path: Path) -> None:
     port = _port(process)
@@ -64,18 +62,16 @@ def test_starts_serves_and_stops(process: subprocess.Popen[str], tmp_path: Path)
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "state" / "web").iterdir()}
     assert modes["key.pem"] == modes["token.key"] == modes["users.db"] == 0o600
 
-
 def _names(path: Path) -> str:
     text = subprocess.run(
         ["openssl", "x509", "-in", path, "-noout", "-ext", "subjectAltName"], capture_output=True, text=True
     )
     return text.stdout.lower()
 
-
 def test_bad_settings_are_named(bus: str, tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "web.yaml").write_text("bind: 127.0.0.1\nprot: 8443\n")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "daemons")}
+    environment = {**os.environ, "PYTHONPATH": PACKAGES}
     done = subprocess.run(
         [sys.executable, "-m", "pilotlight.web"], env=environment, capture_output=True, text=True, timeout=60
     )
@@ -83,13 +79,12 @@ def test_bad_settings_are_named(bus: str, tmp_path: Path) -> None:
     assert "web.yaml:2" in done.stderr
     assert "port" in done.stderr
 
-
 def test_port_in_use_is_named(bus: str, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         (tmp_path / "etc").mkdir()
         (tmp_path / "etc" / "web.yaml").write_text(f"bind: 127.0.0.1\nport: {taken.getsockname()[1]}\n")
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "daemons")}
+        environment = {**os.environ, "PYTHONPATH": PACKAGES}
         done = subprocess.run(
             [sys.executable, "-m", "pilotlight.web"], env=environment, capture_output=True, text=True, timeout=60
         )
