@@ -11,8 +11,6 @@ The root is read-only; what the appliance keeps is in `data`. It has a network o
 import ctypes
 import os
 import signal
-import socket
-import ssl
 import subprocess
 import time
 import uuid
@@ -21,7 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from image import debian, processes
+from image import debian, processes, web
 from image.errors import BuildError
 from image.forward import Forwarder
 from image.steps import BUILD, in_use
@@ -111,13 +109,8 @@ class Container:
         return self._process is not None and self._process.poll() is None
 
     def wait_for_web(self, timeout: float) -> bool:
-        """Wait until the web answers TLS; False when it did not within `timeout` seconds or the container ended."""
-        limit = time.monotonic() + timeout
-        while self.running() and time.monotonic() < limit:
-            if answers(self._forwarder.port):
-                return True
-            time.sleep(POLL)
-        return False
+        """Wait until the web answers; False when it did not within `timeout` seconds or the container ended."""
+        return web.wait(self._forwarder.port, timeout, self.running)
 
     def stop(self) -> None:
         """Power it off in good order, within bounds, and leave nothing behind."""
@@ -196,16 +189,3 @@ def machine_id(data: Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(uuid.uuid4().hex + "\n")
     return path.read_text().strip()
-
-
-def answers(port: int) -> bool:
-    """Whether something speaks TLS on a port of this machine."""
-    context = ssl.create_default_context()
-    # The device makes its own certificate; all that is asked here is whether it is up.
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=2) as plain, context.wrap_socket(plain):
-            return True
-    except OSError:
-        return False

@@ -4,27 +4,24 @@
 import os
 import select
 import socket
-import ssl
 import subprocess
 import sys
 import termios
-import time
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from image import qemu
+from image import qemu, web
 from image.disk import Disk
 from image.errors import BuildError
 from image.progress import progress
 from image.steps import BUILD, PROJECT, remove
 from image.tools import tools
+from image.web import answers as answers
 
 WEB_TIMEOUT = 300.0  # seconds from switching on to the web page; an idle machine needs a fifth of it
-HANDSHAKE_TIMEOUT = 20.0  # seconds; an emulated processor is slow at cryptography
 POWER_OFF_TIMEOUT = 60.0  # seconds for an orderly end
-POLL = 0.25  # seconds
 LEAVE = b"\x1d"  # Ctrl-]
 
 
@@ -74,31 +71,12 @@ def keep_layer(disk: Disk, place: Path) -> Path:
 
 def wait_for_web(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     """Return when the web answers. Raises BuildError when the machine ends first, or it takes too long."""
-    limit = time.monotonic() + WEB_TIMEOUT
     with progress.step("start the machine"):
-        while not answers(port):
-            if process.poll() is not None:
-                raise BuildError(f"the machine ended before its web page answered: see {log}")
-            if time.monotonic() > limit:
-                raise BuildError(f"no web page answered within {WEB_TIMEOUT:.0f} s: see {log}")
-            time.sleep(POLL)
-
-
-def answers(port: int) -> bool:
-    """Whether a web server answers a request on a port of this machine; any status is an answer."""
-    context = ssl.create_default_context()
-    # The device makes its own certificate; all that is asked here is whether it is up.
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    try:
-        with (
-            socket.create_connection(("127.0.0.1", port), timeout=HANDSHAKE_TIMEOUT) as plain,
-            context.wrap_socket(plain) as secure,
-        ):
-            secure.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            return secure.recv(16).startswith(b"HTTP/1.1 ")
-    except OSError:
-        return False
+        if web.wait(port, WEB_TIMEOUT, lambda: process.poll() is None):
+            return
+        if process.poll() is not None:
+            raise BuildError(f"the machine ended before its web page answered: see {log}")
+        raise BuildError(f"no web page answered within {WEB_TIMEOUT:.0f} s: see {log}")
 
 
 def power_off(guest: qemu.Guest) -> None:
