@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The appliance in a container, started once for all tests of the tier."""
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,11 +57,3 @@ def editor(session_editor: Editor) -> Editor:
     """A connected editor with a fresh token, as after its silent login."""
     session_editor.login()
     return session_editor
-
-
-def as_user(appliance: Contained, groups: str, command: str) -> tuple[int, str]:
-    """Run a command as an unprivileged user who is in the named groups and nothing else."""
-    numbers = [run(appliance, f"getent group {group}").split(":")[2] for group in groups.split()]
-    belonging = f"--groups {','.join(numbers)}" if numbers else "--clear-groups"
-    words = f"setpriv --reuid nobody --regid nogroup {belonging} sh -c {shlex.quote(command)}"
-    return appliance.execute(words)
