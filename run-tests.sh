@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-TIERS=(unit appliance)
+TIERS=(unit appliance system)
 PACKAGES=(
   git gcc g++ libc6-dev python3 python3-dev python3-venv python3-gi python3-pydbus python3-systemd python3-sdnotify gir1.2-glib-2.0
   dbus iproute2 shellcheck chromium
@@ -17,8 +17,9 @@ usage: ./run-tests.sh [TIER…] [-- PYTEST ARGUMENTS]
 Installs what is missing (apt packages, a virtual environment in .venv) and runs the tiers:
   unit       decisions, properties, golden bytes, every check; once interpreted, once compiled   (minutes)
   appliance  the real root file system with its systemd in a container                            (minutes)
+  system     the built disk image, booted in an emulated machine                                 (a quarter of an hour)
   bench      the figures of tests/bench, printed as a table; not part of a plain run
-Without a tier unit and appliance run. Example: ./run-tests.sh unit -- -k journal
+Without a tier the first three run. Example: ./run-tests.sh unit -- -k journal
 TEXT
 }
 
@@ -79,6 +80,12 @@ run_appliance() {
   .venv/bin/python -m pytest tests/appliance "$@"
 }
 
+run_system() {
+  say "system tests: the disk image in an emulated machine"
+  ./build-image.sh build qemu-arm64
+  .venv/bin/python -m pytest tests/system "$@"
+}
+
 run_bench() {
   compile_package
   PYTHONPATH=build/compiled:. .venv/bin/python -m tests.bench "$@"
@@ -89,7 +96,7 @@ while [ $# -gt 0 ]; do
   case $1 in
     -h | --help | help) help; exit 0 ;;
     --) shift; break ;;
-    unit | appliance | bench) chosen+=("$1"); shift ;;
+    unit | appliance | system | bench) chosen+=("$1"); shift ;;
     *) printf 'run-tests.sh: there is no tier “%s”\n\n' "$1" >&2; help >&2; exit 2 ;;
   esac
 done
