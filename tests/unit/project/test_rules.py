@@ -4,7 +4,6 @@
 import ast
 import subprocess
 import sys
-import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -92,40 +91,3 @@ def test_every_source_file_names_its_licence() -> None:
         and not str(path.relative_to(ROOT)).startswith("tests/programs/")
     ]
     assert missing == []
-
-
-def bus_interfaces() -> list[Path]:
-    return sorted(PACKAGE.rglob("io.pilotlight.*.xml"))
-
-
-def policy_members(interface: str) -> set[str]:
-    """Methods of an interface that group pilotlight may call."""
-    tree = ET.parse(ROOT / f"units/dbus/{interface}.conf")
-    readers = tree.find("policy[@group='pilotlight']")
-    assert readers is not None
-    return {
-        allow.attrib["send_member"]
-        for allow in readers.findall("allow")
-        if allow.attrib.get("send_interface") == interface
-    }
-
-
-def reading_methods(xml: Path) -> set[str]:
-    """Methods of a service that its class leaves open to readers: those without `@command`."""
-    tree = ast.parse((xml.parent / "service.py").read_text())
-    commands = {
-        node.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and any("command" in ast.unparse(decorator) for decorator in node.decorator_list)
-    }
-    methods = {
-        method.attrib["name"]
-        for method in ET.parse(xml).getroot().findall(f"interface[@name='{xml.stem}']/method")
-    }
-    return methods - commands
-
-
-@pytest.mark.parametrize("xml", bus_interfaces(), ids=lambda path: path.stem)
-def test_bus_policy_and_commands_agree(xml: Path) -> None:
-    assert policy_members(xml.stem) == reading_methods(xml)
