@@ -15,10 +15,17 @@ HERE = Path(__file__).parent
 CFLAGS = ["-O2", "-ffp-contract=off"]  # contracted multiply-add would make results differ between amd64 and arm64
 
 
-def compiled_modules() -> list[str]:
-    """Paths of the modules that mypyc compiles, from pyproject.toml."""
+def compiled_modules() -> dict[str, list[str]]:
+    """Paths of the modules that mypyc compiles, from pyproject.toml, by package.
+
+    A package's modules become one library: each library carries mypyc's own run-time code, which a process with
+    locked memory would hold once a module.
+    """
     modules: list[str] = tomllib.loads((HERE / "pyproject.toml").read_text())["tool"]["pilotlight"]["compiled"]
-    return [f"daemons/{name.replace('.', '/')}.py" for name in modules]
+    found: dict[str, list[str]] = {}
+    for name in modules:
+        found.setdefault(name.rpartition(".")[0], []).append(f"daemons/{name.replace('.', '/')}.py")
+    return found
 
 
 def extensions() -> list[Extension]:
@@ -28,12 +35,14 @@ def extensions() -> list[Extension]:
         depends=[f"daemons/pilotlight/tags/_{part}.h" for part in ("mapping", "reader", "ring", "writer")],
         extra_compile_args=["-std=c11", *CFLAGS, "-Wall", "-Wextra", "-Werror"],
     )
-    paths = compiled_modules()
-    if os.environ.get("PILOTLIGHT_PURE") == "1" or not paths:
+    packages = compiled_modules()
+    if os.environ.get("PILOTLIGHT_PURE") == "1":
         return [core]
     from mypyc.build import mypycify
 
-    compiled = mypycify(paths, opt_level="2", separate=True)
+    paths = [path for group in packages.values() for path in group]
+    groups = [(group, f"{package}._compiled") for package, group in packages.items()]
+    compiled = mypycify(paths, opt_level="2", separate=groups)
     for extension in compiled:
         extension.extra_compile_args = [*extension.extra_compile_args, *CFLAGS]
     return [core, *compiled]

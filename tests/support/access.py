@@ -78,6 +78,6 @@ def scan_is_real_time_locked_and_small(appliance: Appliance) -> None:
     assert fields["Threads"].strip() == "1"
     assert int(fields["CapEff"], 16) == 0
     assert int(fields["VmLck"].split()[0]) > 0
-    assert int(fields["VmRSS"].split()[0]) <= SCAN_MEMORY_KIB
+    assert int(fields["VmRSS"].split()[0]) <= SCAN_MEMORY_KIB, fields["VmRSS"]
     policy = run(appliance, f"awk '{{print $41}}' /proc/{pid}/stat")
     assert policy.strip() == SCHED_FIFO
