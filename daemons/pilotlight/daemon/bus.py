@@ -33,12 +33,15 @@ class Bus:
 
     @classmethod
     def connect(cls, call_soon: CallSoon, lost: Callable[[], None] | None = None) -> Bus:
-        """Connect; ``lost`` is called through ``call_soon`` when the bus goes away. Raises Unavailable."""
+        """Connect; ``lost`` is called through ``call_soon`` when the bus goes away or talks nonsense.
+
+        Raises Unavailable.
+        """
         ensure_running()
         bus = connect()
 
         def closed(connection: Any, vanished: bool, error: Any) -> None:
-            if vanished and lost is not None:
+            if lost is not None and (vanished or error is not None):
                 call_soon(lost)
 
         bus.con.connect("closed", closed)

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -19,6 +22,10 @@ from .notify import Notifier, watchdog_interval_s
 EXIT_FAILURE = 1
 EXIT_CONFIG = 78
 STOP_LIMIT_S = 5.0
+"""For ``main`` to return once the end has begun."""
+END_LIMIT_S = 8.0
+"""For the whole process to be gone; less than the units' TimeoutStopSec, so that the reason is told."""
+_LAST_WORD_S = 0.5
 
 
 class Context:
@@ -117,6 +124,9 @@ def run(
     ``main`` exports its services, calls ``ready`` and then works until ``context.stop`` is set (SIGTERM,
     SIGINT, bus lost); it has STOP_LIMIT_S to return then. An exception out of it ends the daemon with a
     failure; systemd starts it again. Unusable settings end it with EXIT_CONFIG.
+
+    From the begin of the end the whole process has END_LIMIT_S, also for what comes after this returns: then
+    it exits with EXIT_FAILURE and the stacks of its threads on stderr, whatever still runs.
     """
     capture_standard_logs()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
@@ -132,6 +142,7 @@ async def _live(name: str, main: Callable[[Context], Awaitable[None]]) -> int:
     stop = asyncio.ensure_future(context.stop.wait())
     try:
         await asyncio.wait((work, stop, watch), return_when=asyncio.FIRST_COMPLETED)
+        _limit_the_end(context.log)
         if watch.done() and watch.exception() is not None:
             context.fail(f"the watchdog's health check failed: {watch.exception()!r}")
         if not work.done():
@@ -142,6 +153,23 @@ async def _live(name: str, main: Callable[[Context], Awaitable[None]]) -> int:
             task.cancel()
         await asyncio.gather(watch, stop, work, return_exceptions=True)
         await context.close()
+
+
+def _limit_the_end(log: Logger) -> None:
+    """Have the process exit after END_LIMIT_S: a worker thread that never returns would keep it for ever."""
+
+    def tell() -> None:
+        log.error(
+            f"something does not end within {END_LIMIT_S:g} s and is cut off with the process, see the stacks; "
+            "files are written whole or not at all",
+            event="end-late",
+        )
+
+    teller = threading.Timer(END_LIMIT_S - _LAST_WORD_S, tell)
+    teller.daemon = True
+    teller.start()
+    # Its thread is not Python's: it also works while another thread holds the interpreter, and while that is torn down.
+    faulthandler.dump_traceback_later(END_LIMIT_S, exit=True, file=sys.__stderr__ or 2)
 
 
 def _outcome(context: Context, work: asyncio.Future[None]) -> int:

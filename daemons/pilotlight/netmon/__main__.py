@@ -29,7 +29,13 @@ async def main(context: Context) -> None:
     wake = asyncio.Event()
 
     def told() -> None:
-        events.drain()
+        try:
+            events.drain()
+        except OSError as error:
+            # The socket would stay readable, and this would be called for ever.
+            context.loop.remove_reader(events.fileno())
+            context.fail(f"the kernel no longer tells of changes: {error}")
+            return
         debounce.event(context.loop.time())
         wake.set()
 
@@ -71,9 +77,9 @@ async def _wait(wake: asyncio.Event, due: float | None, now: float) -> None:
 
 async def _look() -> Network:
     try:
-        return await asyncio.wait_for(asyncio.to_thread(look), LOOK_LIMIT_S)
-    except TimeoutError:
-        raise Unavailable(f"the kernel did not describe the network within {LOOK_LIMIT_S:g} s") from None
+        return await asyncio.to_thread(look, LOOK_LIMIT_S)
+    except OSError as error:
+        raise Unavailable(f"the network cannot be described: {error}; the monitor starts anew") from None
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import time
+from collections.abc import Callable
 
 # Told while it is imported, and of no use here: traffic control, which it looks into, is not.
 logging.getLogger("pyroute2").setLevel(logging.ERROR)
@@ -44,7 +46,7 @@ class Events:
     def drain(self) -> None:
         """Take away what arrived, at most 64 messages.
 
-        Messages lost for want of buffer are as good as received: what changed is found by looking.
+        Messages lost for want of buffer are as good as received: what changed is found by looking. Raises OSError.
         """
         for _ in range(_READS_AT_ONCE):
             try:
@@ -60,10 +62,32 @@ class Events:
         self._socket.close()
 
 
-def look() -> Network:
-    """Look at the network of this process's namespace; takes milliseconds. Raises OSError."""
+def look(limit_s: float) -> Network:
+    """Look at the network of this process's namespace; takes milliseconds. Raises OSError, TimeoutError after a limit.
+
+    However the kernel answers, it returns within about ``limit_s`` seconds.
+    """
     try:
         with IPRoute() as kernel:
+            kernel.settimeout(limit_s)
+            kernel.recv = _bounded(kernel.recv, time.monotonic() + limit_s)
             return network(kernel.get_links(), kernel.get_addr(), kernel.get_routes(table=MAIN_TABLE))
     except NetlinkError as error:
         raise OSError(error.code, f"the kernel refuses to describe the network: {error}") from None
+
+
+def _bounded(receive: Callable[[int, int], bytes], limit: float) -> Callable[[int, int], bytes]:
+    """A socket's ``recv`` that gives up at a time, and on an empty answer.
+
+    IPRoute reads until it has the last part of its answer, and counts its own time limit anew at each read.
+    """
+
+    def recv(size: int, flags: int = 0) -> bytes:
+        data = receive(size, flags)
+        if not data:
+            raise OSError(errno.ENODATA, "the kernel's answer is empty")
+        if time.monotonic() > limit:
+            raise TimeoutError("the kernel's answer does not end")
+        return data
+
+    return recv

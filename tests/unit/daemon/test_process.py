@@ -156,6 +156,17 @@ def test_an_end_that_takes_too_long_is_cut_short(systemd: Systemd, monkeypatch: 
     assert "cancelled" in errors
 
 
+@pytest.mark.parametrize("how", ["sleeping-thread", "spinning-thread", "deaf", "late-thread"])
+def test_no_thread_and_no_task_keeps_the_process(systemd: Systemd, how: str) -> None:
+    process = systemd.start(how)
+    systemd.until_ready()
+    process.send_signal(signal.SIGTERM)
+    code, errors = _end(process)
+    assert code == 1
+    assert "something does not end within 1 s and is cut off" in errors
+    assert "most recent call first" in errors
+
+
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [

@@ -371,3 +371,16 @@ def test_the_name_has_one_owner(example: Example) -> None:
 
 def test_not_permitted_is_what_the_bus_policy_says_too() -> None:
     assert type(DaemonError.from_bus("org.freedesktop.DBus.Error.AccessDenied", "no")) is NotPermitted
+
+
+@pytest.mark.parametrize(("vanished", "error", "counts"), [(True, None, 1), (False, "no message", 1), (False, None, 0)])
+def test_a_bus_that_vanishes_or_talks_nonsense_is_lost(
+    bus: str, monkeypatch: pytest.MonkeyPatch, vanished: bool, error: str | None, counts: int
+) -> None:
+    opened = connect()
+    monkeypatch.setattr("pilotlight.daemon.bus.connect", lambda: opened)
+    losses: list[str] = []
+    made = Bus.connect(lambda function, *args: function(*args), lambda: losses.append("lost"))
+    opened.con.emit("closed", vanished, GLib.Error(error) if error else None)
+    assert len(losses) == counts
+    made.close()
