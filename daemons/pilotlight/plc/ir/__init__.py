@@ -3,7 +3,7 @@
 
 from pilotlight.plc.ir.check import check
 from pilotlight.plc.ir.conditions import ALWAYS, All, Any, Compare, Condition, Fall, Not, Rise, Truth
-from pilotlight.plc.ir.expressions import OPERATORS, Apply, At, Constant, Expression, Load, Total
+from pilotlight.plc.ir.expressions import COMPARISONS, OPERATORS, Apply, At, Constant, Expression, Load, Total
 from pilotlight.plc.ir.instructions import (
     LONGEST_LOOP,
     NONE,
@@ -50,6 +50,7 @@ from pilotlight.plc.ir.text import condition_text, expression_text, instruction_
 __all__ = [
     "ADDRESS_ERROR",
     "ALWAYS",
+    "COMPARISONS",
     "DIVISION_ERROR",
     "LONGEST_LOOP",
     "NONE",

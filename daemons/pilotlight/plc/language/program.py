@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs, rungs, branches, subroutines and loops."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from contextvars import Token
+from types import TracebackType
+from typing import Any, ClassVar, Self, overload
+
+import msgspec
+
+from pilotlight.plc import ir
+from pilotlight.plc.language.builder import CURRENT, Builder, Draft, caller, caller_line, current
+from pilotlight.plc.language.conditions import lower_all
+from pilotlight.plc.language.operands import Literal, Operand, lowered
+from pilotlight.plc.language.strict import check_function, check_with
+from pilotlight.plc.language.tag import Dint, Tag
+
+LONGEST_COMMENT = 1400
+
+
+class Program:
+    """A ladder program, written inside `with Program():`; `strict` refuses Python control flow in it."""
+
+    _dialects: ClassVar[dict[str, Callable[..., object]]] = {}
+
+    def __init__(self, strict: bool = True) -> None:
+        self.strict = strict
+        self.builder = Builder()
+        self._token: Token[Builder | None] | None = None
+        self._lowered: ir.Program | None = None
+
+    def __enter__(self) -> Self:
+        if CURRENT.get() is not None:
+            raise RuntimeError("a program inside a program")
+        if self.strict:
+            check_with(sys._getframe(1))
+        self._begin()
+        return self
+
+    def _begin(self) -> None:
+        self._lowered = None
+        self._token = CURRENT.set(self.builder)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._token is not None:
+            CURRENT.reset(self._token)
+            self._token = None
+        if kind is None:
+            self._lowered = self.builder.finished()
+
+    @classmethod
+    def of_function(cls, function: Callable[[], object], strict: bool) -> Program:
+        """The program that a function writes when it is called, once."""
+        if strict:
+            check_function(function)
+        made = cls(strict)
+        made._begin()
+        try:
+            function()
+        except BaseException as error:
+            made.__exit__(type(error), error, error.__traceback__)
+            raise
+        made.__exit__(None, None, None)
+        return made
+
+    @property
+    def ir(self) -> ir.Program:
+        """The program in the IR; raises KeyError, ValueError or IRError when it is not sound."""
+        if self._lowered is None:
+            self._lowered = self.builder.finished()
+        return self._lowered
+
+    @property
+    def tags(self) -> dict[str, Tag]:
+        """Tags that the program names, by name."""
+        return dict(self.builder.tags)
+
+    @property
+    def functions(self) -> dict[str, Callable[..., object]]:
+        """Python functions that the program calls, by the name the IR has for them."""
+        return dict(self.builder.functions)
+
+    @classmethod
+    def register_dialect(cls, name: str, validator: Callable[..., object]) -> None:
+        """Make a validator known: called with the program, `mode` and what else `validate` is given."""
+        cls._dialects = {**cls._dialects, name: validator}
+
+    @classmethod
+    def registered_dialects(cls) -> tuple[str, ...]:
+        """Names of the dialects, sorted."""
+        return tuple(sorted(cls._dialects))
+
+    def validate(self, dialect: str, mode: str = "warn", **options: Any) -> object:
+        """What the validator of a dialect says; KeyError when there is no such dialect."""
+        if dialect not in self._dialects:
+            known = ", ".join(self.registered_dialects()) or "none"
+            raise KeyError(f"there is no dialect {dialect!r}; registered: {known}")
+        return self._dialects[dialect](self, mode=mode, **options)
+
+
+@overload
+def program(function: Callable[[], object], /) -> Program: ...
+@overload
+def program(*, strict: bool = True) -> Callable[[Callable[[], object]], Program]: ...
+def program(
+    function: Callable[[], object] | None = None, /, *, strict: bool = True
+) -> Program | Callable[[Callable[[], object]], Program]:
+    """Make a program of a function: `@program` or `@program(strict=False)`."""
+    if function is not None:
+        return Program.of_function(function, strict)
+    return lambda body: Program.of_function(body, strict)
+
+
+class Rung:
+    """A rung: `with Rung(condition, …):`. Conditions are joined by and; without any, power always flows."""
+
+    def __init__(self, *conditions: object) -> None:
+        self.conditions = conditions
+        self._continued = False
+        self._builder: Builder | None = None
+        self.file, self.line = caller()
+
+    def continued(self) -> Rung:
+        """Decide this rung's conditions together with those of the rung before it."""
+        self._continued = True
+        return self
+
+    def __enter__(self) -> Self:
+        builder = current("Rung")
+        if builder.draft is not None:
+            raise RuntimeError("a rung inside a rung: use branch()")
+        if self._continued and not builder.section:
+            raise RuntimeError("the first rung of a program or subroutine continues nothing")
+        if self._continued and builder.comment:
+            raise RuntimeError("a continued rung has no comment of its own")
+        draft = Draft(self.file, self.line, builder.comment, self._continued)
+        draft.add_power(lower_all(builder, self.conditions), ir.NONE, "rung", self.line)
+        builder.comment = ""
+        builder.draft = draft
+        self._builder = builder
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        builder = self._builder
+        if builder is None or builder.draft is None:
+            return
+        draft, builder.draft = builder.draft, None
+        if kind is None:
+            builder.section.append(draft.finished())
+
+
+rung = Rung
+
+
+class branch:  # noqa: N801
+    """A parallel flow of a rung: `with branch(condition, …):`, joined by and with what it hangs on."""
+
+    def __init__(self, *conditions: object) -> None:
+        self.conditions = conditions
+        self.line = caller_line()
+        self._draft: Draft | None = None
+        self._outer = 0
+
+    def __enter__(self) -> Self:
+        builder = current("branch()")
+        draft = builder.open_rung("branch()")
+        if draft.loop:
+            raise RuntimeError("branch() cannot stand in a loop")
+        self._draft, self._outer = draft, draft.power
+        draft.power = draft.add_power(lower_all(builder, self.conditions), self._outer, "branch", self.line)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._draft is not None:
+            self._draft.power = self._outer
+            if kind is None:
+                self._draft.refuse_unfinished()
+
+
+def comment(text: str) -> None:
+    """The comment of the next rung, at most 1400 characters; ValueError beyond."""
+    text = inspect.cleandoc(text)
+    if len(text) > LONGEST_COMMENT:
+        raise ValueError(f"the comment has {len(text)} characters; a rung takes {LONGEST_COMMENT}")
+    current("comment()").comment = text
+
+
+class subroutine:  # noqa: N801
+    """Rungs under a name: `with subroutine("name"):` in a program, or a decorator of a function that writes them."""
+
+    def __init__(self, name: str, strict: bool = True) -> None:
+        if not name:
+            raise ValueError("a subroutine has a name")
+        self.name = name
+        self.strict = strict
+        self._function: Callable[[], object] | None = None
+        self._builder: Builder | None = None
+        self._outer: tuple[list[ir.Rung], str, Draft | None] = ([], "", None)
+
+    def __call__(self, function: Callable[[], object]) -> subroutine:
+        if self.strict:
+            check_function(function)
+        self._function = function
+        return self
+
+    def __enter__(self) -> Self:
+        builder = current("subroutine()")
+        if builder.draft is not None or builder.section is not builder.rungs:
+            raise RuntimeError(f"subroutine {self.name!r} stands inside a rung or another subroutine")
+        self._enter(builder)
+        return self
+
+    def _enter(self, builder: Builder) -> None:
+        if builder.subroutines.get(self.name) is not None:
+            raise ValueError(f"the program has two subroutines named {self.name!r}")
+        self._builder = builder
+        self._outer = builder.section, builder.section_name, builder.draft
+        section: list[ir.Rung] = []
+        builder.subroutines[self.name] = section
+        builder.section, builder.section_name, builder.draft = section, self.name, None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._builder is not None:
+            self._builder.section, self._builder.section_name, self._builder.draft = self._outer
+            self._builder = None
+
+    def written(self, builder: Builder) -> None:
+        """Write the function's rungs into a program, the first time that the program calls it."""
+        if self._function is None or builder.subroutines.get(self.name) is not None:
+            return
+        self._enter(builder)
+        try:
+            self._function()
+        finally:
+            self.__exit__(None, None, None)
+
+
+def call(target: str | subroutine) -> None:
+    """Run a subroutine when there is power; without power nothing in it runs."""
+    builder = current("call()")
+    builder.open_rung("call()")
+    if isinstance(target, subroutine):
+        target.written(builder)
+    name = target.name if isinstance(target, subroutine) else target
+    builder.subroutines.setdefault(name, None)
+    number = list(builder.subroutines).index(name)
+    builder.add("call()", lambda power, line: ir.Call(enable=power, line=line, subroutine=number))
+
+
+def return_early() -> None:
+    """Leave the subroutine when there is power; RuntimeError outside a subroutine."""
+    builder = current("return_early()")
+    if builder.section is builder.rungs:
+        raise RuntimeError("return_early() stands outside a subroutine")
+    builder.add("return_early()", lambda power, line: ir.Return(enable=power, line=line))
+
+
+class forloop:  # noqa: N801
+    """Repeat instructions: `with forloop(count) as loop:`; `loop.idx` counts from 0."""
+
+    def __init__(self, count: Operand | Literal, oneshot: bool = False) -> None:
+        if isinstance(count, (str, float)):
+            raise TypeError(f"{count!r} is no count of repetitions")
+        self.count = count
+        self.oneshot = oneshot
+        self.idx = Dint("_forloop_idx")
+        self._place = 0
+        self._draft: Draft | None = None
+
+    def __enter__(self) -> Self:
+        builder = current("forloop()")
+        draft = builder.open_rung("forloop()")
+        if draft.loop:
+            raise RuntimeError("a loop inside a loop")
+        count, index, once = lowered(builder, self.count), builder.slot(self.idx), builder.once(self.oneshot)
+        self._place = builder.add(
+            "forloop()",
+            lambda power, line: ir.Loop(enable=power, line=line, count=count, index=index, body=(), once=once),
+        )
+        draft.loop = True
+        self._draft = draft
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        draft = self._draft
+        if draft is None:
+            return
+        draft.loop = False
+        if kind is None:
+            draft.refuse_unfinished()
+            body = tuple(draft.steps[self._place + 1 :])
+            draft.steps[self._place :] = [msgspec.structs.replace(draft.steps[self._place], body=body)]
