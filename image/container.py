@@ -8,7 +8,6 @@ The root is read-only; what the appliance keeps is in `data`. It has a network o
 8443 is reached through a port of this machine's loopback. Nothing of the host's network is changed.
 """
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -30,7 +29,6 @@ START_TIMEOUT = 30.0  # seconds until systemd and the bus run
 STOP_TIMEOUT = 15.0  # seconds for an orderly end
 POLL = 0.05  # seconds
 POWER_OFF = signal.SIGRTMIN + 4  # what systemd takes as "power off"
-PR_SET_PDEATHSIG = 1
 # An older nspawn does not know that Landlock only takes rights away.
 LANDLOCK = "--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self"
 BUS = "/run/dbus/system_bus_socket"
@@ -81,7 +79,7 @@ class Container:
             with self.console.open("wb") as console:
                 self._process = subprocess.Popen(
                     self._command(identity), stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT,
-                    start_new_session=True, preexec_fn=end_with_parent,
+                    start_new_session=True, preexec_fn=processes.end_with_parent(signal.SIGTERM),
                 )  # fmt: skip
             self.leader = self._wait_for_leader(time.monotonic() + START_TIMEOUT)
             self._forwarder.start(self.leader, PORT)
@@ -175,11 +173,6 @@ def enter(leader: int, argv: Sequence[str]) -> list[str]:
         *environment,
         *argv,
     ]
-
-
-def end_with_parent() -> None:
-    """Have the calling process ended when the one that started it ends, however that happens."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def machine_id(data: Path) -> str:

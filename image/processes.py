@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What /proc tells about processes."""
+"""What /proc tells about processes, and how one ends with another."""
 
+import ctypes
 import re
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 PROC = Path("/proc")
+PR_SET_PDEATHSIG = 1
 
 
 def field(status: str, name: str) -> list[str]:
@@ -41,3 +45,9 @@ def leader(top: int, processes: dict[int, str]) -> int | None:
             if above == top:
                 return pid
     return None
+
+
+def end_with_parent(by: signal.Signals) -> Callable[[], None]:
+    """What a new process runs first to be sent a signal when the one that started it ends, however that happens."""
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(PR_SET_PDEATHSIG, by)

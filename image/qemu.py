@@ -4,7 +4,6 @@
 The built disk is never written: a machine works on a layer over it.
 """
 
-import ctypes
 import json
 import signal
 import socket
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from image import kernel
+from image import kernel, processes
 from image.errors import BuildError
 from image.steps import PROJECT
 from image.tools import Tools, environment
@@ -27,7 +26,6 @@ PROCESSORS = 2
 DISK_SIZE = "8G"  # as the machine sees it: the data partition grows to it
 ANSWER_TIMEOUT = 120.0  # seconds; saving the state of the whole machine takes longest
 END_TIMEOUT = 10.0  # seconds until a QEMU that was told to end is killed
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -83,11 +81,6 @@ def make_layer(use: Tools, disk: Path, layer: Path) -> None:
     )  # fmt: skip
     if done.returncode != 0:
         raise BuildError(f"the disk layer {layer} cannot be made: {done.stderr.strip()}")
-
-
-def end_with_parent() -> None:
-    """Have the calling process, and with it all of its machine, killed when the one that started it ends."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Monitor:
@@ -156,7 +149,7 @@ def running(use: Tools, setup: Setup) -> Iterator[Guest]:
             # It ends with us however we end.
             process = subprocess.Popen(
                 use.argv(command(setup, *descriptors)), cwd=PROJECT, env=environment(), stdin=subprocess.DEVNULL,
-                pass_fds=descriptors, start_new_session=True, preexec_fn=end_with_parent,
+                pass_fds=descriptors, start_new_session=True, preexec_fn=processes.end_with_parent(signal.SIGKILL),
             )  # fmt: skip
         try:
             guest = Guest(process, Monitor(monitor), serial)

@@ -2,7 +2,10 @@
 """The parts of the container that need no container."""
 
 import socket
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -92,3 +95,26 @@ def test_a_new_lock_says_what_changed() -> None:
     old = {(p.name, p.arch): p for p in [Package("a", "all", "1", "0"), Package("b", "all", "1", "0")]}
     new = {(p.name, p.arch): p for p in [Package("b", "all", "2", "1"), Package("c", "all", "1", "0")]}
     assert locking.changes(old, new) == ["- a (all) 1", "  b (all) 1 -> 2", "+ c (all) 1"]
+
+
+def test_a_process_ends_with_the_one_that_started_it() -> None:
+    middle = (
+        "import signal, subprocess, sys; from image import processes;"
+        "child = subprocess.Popen(['sleep', '60'], preexec_fn=processes.end_with_parent(signal.SIGTERM));"
+        "print(child.pid)"
+    )
+    project = Path(container.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", middle], cwd=project, capture_output=True, check=True, timeout=50)
+    child = int(done.stdout)
+    limit = time.monotonic() + 20
+    while state_of(child) not in ("", "Z") and time.monotonic() < limit:
+        time.sleep(0.01)
+    assert state_of(child) in ("", "Z"), "it goes on alone"
+
+
+def state_of(pid: int) -> str:
+    """The letter of a process's state; nothing when it is gone."""
+    try:
+        return processes.field(Path(f"/proc/{pid}/status").read_text(), "State")[0]
+    except OSError:
+        return ""
