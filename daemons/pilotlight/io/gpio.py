@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -71,7 +72,7 @@ class GpioChip:
         self._chip = chip
         self.line_count = chip.get_info().num_lines
 
-    def request(self, lines: Sequence[LineConfig], values: int = 0) -> HeldLines:
+    def request(self, lines: Sequence[LineConfig], values: int = 0) -> LineRequest:
         """Hold `lines` in one request; LineError names the line and its present user when one is taken."""
         for line in lines:
             self._check_free(line)
@@ -83,7 +84,10 @@ class GpioChip:
         if list(request.offsets) != [line.line for line in lines]:
             request.release()
             raise LineError(f"{self._name}: the library changed the order of the lines; no line is held")
-        return HeldLines(request)
+        # The lines stay held as long as one descriptor of the request is open.
+        held = LineRequest(os.dup(request.fd), len(lines))
+        request.release()
+        return held
 
     def close(self) -> None:
         """Close the chip; requests stay held."""
@@ -98,19 +102,6 @@ class GpioChip:
                 f"{line.name}: line {line.line} of chip {self._name} is in use by {info.consumer or 'the kernel'}; "
                 "end that user or map another line"
             )
-
-
-class HeldLines(LineRequest):
-    """A request made through the library and used through its descriptor."""
-
-    def __init__(self, request: gpiod.LineRequest) -> None:
-        super().__init__(request.fd, len(request.offsets))
-        self._request = request
-
-    def close(self) -> None:
-        """Give the lines back; closing twice is harmless."""
-        if self._request:
-            self._request.release()
 
 
 @contextmanager

@@ -4,6 +4,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,43 @@ def test_real_time_children_import_nothing_slow() -> None:
     environment = {"PYTHONPATH": str(ROOT / "daemons")}
     result = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert result.stdout.split() == []
+
+
+def compiled() -> list[str]:
+    modules: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pilotlight"]["compiled"]
+    return modules
+
+
+def heirs(text: str, classes: set[str]) -> set[str]:
+    """Names of the classes in the text of a module that derive from one of `classes`, which it imports."""
+    tree = ast.parse(text)
+    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    return {
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for base in node.bases
+        if ast.unparse(base).rpartition(".")[2] in classes - own
+    }
+
+
+def test_no_interpreted_class_derives_from_a_compiled_one() -> None:
+    """It would work in the tests of the interpreted package, and nowhere else."""
+    classes, interpreted = set(), []
+    for path in modules():
+        name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        text = path.read_text()
+        if name in compiled():
+            classes |= {node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)}
+        else:
+            interpreted.append((name, text))
+    assert classes
+    assert {name: found for name, text in interpreted if (found := heirs(text, classes))} == {}
+    assert heirs("class Held(uapi.LineRequest): ...", classes) == {"Held"}
+
+
+def test_every_compiled_module_exists() -> None:
+    assert [name for name in compiled() if not (PACKAGE.parent / f"{name.replace('.', '/')}.py").exists()] == []
 
 
 def test_every_source_file_names_its_licence() -> None:
