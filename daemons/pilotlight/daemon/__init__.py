@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .settings import load_settings as load_settings
     from .state import StateFile as StateFile
     from .state import state_directory as state_directory
+    from .state import sync_directory as sync_directory
     from .state import write_atomic as write_atomic
     from .variant import Typed as Typed
 
@@ -60,7 +61,7 @@ _HOME = {
     "process": ("Context", "run"),
     "service": ("Reply", "Service", "command", "deferred"),
     "settings": ("Settings", "load_settings"),
-    "state": ("StateFile", "state_directory", "write_atomic"),
+    "state": ("StateFile", "state_directory", "sync_directory", "write_atomic"),
     "variant": ("Typed",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

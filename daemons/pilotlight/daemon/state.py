@@ -38,7 +38,7 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
     finally:
         os.close(descriptor)
     temporary.rename(path)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 class StateFile(Generic[T]):
@@ -65,7 +65,7 @@ class StateFile(Generic[T]):
         except (ValueError, msgspec.MsgspecError) as error:
             aside = self.path.with_name(self.path.name + ".corrupt")
             self.path.rename(aside)
-            _sync_directory(self.path.parent)
+            sync_directory(self.path.parent)
             log.error(
                 f"{self.path} cannot be used ({error}); it is kept as {aside.name}, defaults are in force",
                 event="state-corrupt",
@@ -82,7 +82,8 @@ class StateFile(Generic[T]):
         write_atomic(self.path, data, mode)
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Have the names in a directory, as they are now, survive power loss. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

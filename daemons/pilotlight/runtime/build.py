@@ -12,7 +12,6 @@ import enum
 import hashlib
 import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -222,7 +221,7 @@ class Builder:
                 output += data[: OUTPUT_MAX - len(output)]
             code = await process.wait()
         finally:
-            _end_session(process.pid)
+            confine.end_session(process.pid)
             await process.wait()
         return (128 - code if code < 0 else code), output.decode("utf-8", "replace").replace(f"{work}/", "")
 
@@ -273,11 +272,3 @@ def _receive(zip_fd: int, target: Path) -> str:
             digest.update(data)
             output.write(data)
     return digest.hexdigest()
-
-
-def _end_session(leader: int) -> None:
-    """Kill what is left of a command's process group."""
-    try:
-        os.killpg(leader, signal.SIGKILL)
-    except ProcessLookupError:
-        return

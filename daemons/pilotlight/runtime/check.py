@@ -9,7 +9,6 @@ sandbox and no lines.
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import signal
 import sys
@@ -82,7 +81,7 @@ async def probe(path: Path, timeout_s: float = TIMEOUT_S) -> Description:
         raise CheckError(f"it did not end within {timeout_s:g} s {_stage(output)}") from None
     finally:
         if not ended:
-            os.killpg(process.pid, signal.SIGKILL)
+            confine.end_session(process.pid)
             await process.wait()
     return judge(bytes(output), process.returncode or 0)
 

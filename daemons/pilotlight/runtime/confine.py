@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import struct
 import sys
 from dataclasses import asdict, dataclass
@@ -89,6 +90,14 @@ def environment(scratch: Path) -> dict[str, str]:
         "PYTHONPATH": str(Path(__file__).parents[2]),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+
+
+def end_session(leader: int) -> None:
+    """Kill what is left of the process group that a command was started as; nothing when it is gone."""
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except ProcessLookupError:
+        return
 
 
 def refusals(machine: str) -> bytes:

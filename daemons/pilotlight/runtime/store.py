@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from pilotlight.daemon import NotFound, StateFile, logger, write_atomic
+from pilotlight.daemon import NotFound, StateFile, logger, sync_directory, write_atomic
 from pilotlight.runtime.check import VariableInfo
 
 FORMAT = 1
@@ -130,7 +130,7 @@ class ProgramStore:
                 _copy(source, temporary / name)
             write_atomic(temporary / MANIFEST, data, 0o640)
             temporary.rename(final)
-            _flush_directory(self._root)
+            sync_directory(self._root)
         except OSError:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -192,11 +192,3 @@ def _copy(source: Path, target: Path) -> None:
         writer.flush()
         os.fsync(writer.fileno())
     target.chmod(0o640)
-
-
-def _flush_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

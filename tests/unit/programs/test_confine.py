@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -117,3 +118,14 @@ def test_the_filter_is_made_for_both_machines(machine: str) -> None:
 def test_landlock_is_there(work: Path) -> None:
     """These tests prove nothing on a kernel without it."""
     assert run(work, "true").stderr == ""
+
+
+def test_ending_a_session_takes_all_of_it_and_bears_that_it_is_gone(work: Path) -> None:
+    leader = subprocess.Popen(["sh", "-c", "sleep 60 & echo; wait"], stdout=subprocess.PIPE, start_new_session=True)
+    assert leader.stdout is not None
+    leader.stdout.readline()
+    confine.end_session(leader.pid)
+    # Its output ends only when nobody holds it any more.
+    assert leader.communicate(timeout=20) == (b"", None)
+    assert leader.returncode == -signal.SIGKILL
+    confine.end_session(leader.pid)
