@@ -25,8 +25,8 @@ def answers(port: int, timeout: float = ANSWER_TIMEOUT) -> bool:
 
     `timeout` is in seconds, above 0, for each of connecting, handshake and answer.
     """
-    context = ssl.create_default_context()
     # The device makes its own certificate; all that is asked here is whether it is up.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
