@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The interpreter: it runs programs of the IR, and what it does is what they mean.
+
+    interpreter = Interpreter(program.ir, program.functions)
+    interpreter.begin(); interpreter.run(dt_ns); interpreter.finish()
+
+is a scan; between the three calls the host writes inputs, forces and system points into `cells`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pilotlight.plc import ir
+from pilotlight.plc.engine.compiler import Compiler
+from pilotlight.plc.engine.flow import CallSection, Network, RungNode, Section
+from pilotlight.plc.engine.machine import Machine
+from pilotlight.plc.engine.walking import Event
+
+
+def initial_cells(program: ir.Program) -> list[Any]:
+    """The image of a program that has never run."""
+    return [cell.default for cell in program.cells]
+
+
+class Interpreter:
+    """One program and its image. Not for several threads at a time.
+
+    Raises KeyError when the program calls a Python function that `functions` does not have. The program must have
+    passed `ir.check`.
+    """
+
+    def __init__(self, program: ir.Program, functions: Mapping[str, Callable[..., Any]] | None = None) -> None:
+        self.program: ir.Program = program
+        self.machine: Machine = Machine(initial_cells(program))
+        self._compiler: Compiler = Compiler(program, functions or {})
+        self.main: Section = self._compiler.compiled()
+        self._edges: list[tuple[int, int]] = [(edge.slot, edge.previous) for edge in program.edges]
+
+    @property
+    def cells(self) -> list[Any]:
+        """The image, live: the number that each slot holds."""
+        return self.machine.cells
+
+    def load(self, image: list[Any]) -> None:
+        """Take over an image, of as many cells at least as the program has."""
+        if len(image) < len(self.program.cells):
+            raise ValueError(f"the image has {len(image)} cells; the program needs {len(self.program.cells)}")
+        self.machine.cells[:] = image
+
+    def begin(self) -> None:
+        """A scan starts: the transient faults are cleared."""
+        cells = self.machine.cells
+        cells[ir.DIVISION_ERROR] = cells[ir.OUT_OF_RANGE] = cells[ir.ADDRESS_ERROR] = 0
+
+    def run(self, dt_ns: int) -> None:
+        """Run the logic; `dt_ns` are the nanoseconds since the previous scan, 0 or more."""
+        self.machine.dt_ns = dt_ns
+        self.main.run(self.machine)
+
+    def finish(self) -> None:
+        """A scan ends: what edges compare with is set to the present."""
+        cells = self.machine.cells
+        for slot, previous in self._edges:
+            cells[previous] = 1 if cells[slot] else 0
+
+    def rungs(self, dt_ns: int) -> Iterator[int]:
+        """Run the logic as run() does, pausing with the number of each rung of the main program after it."""
+        self.machine.dt_ns = dt_ns
+        for network in self.main.networks:
+            for rung in network.rungs:
+                rung.decide(self.machine)
+            for rung in network.rungs:
+                rung.act(self.machine)
+                yield rung.number
+
+    def walk(self, dt_ns: int) -> Iterator[Event]:
+        """Run the logic as run() does, pausing with an event before each rung, branch, subroutine and instruction.
+
+        What an event says of conditions and powers is final when it comes; the instruction has not run yet.
+        """
+        self.machine.dt_ns = dt_ns
+        for network in self.main.networks:
+            yield from self._walk(network, ())
+
+    def _walk(self, network: Network, calls: tuple[str, ...]) -> Iterator[Event]:
+        m = self.machine
+        explained = []
+        for rung in network.rungs:
+            rung.decide(m)
+            explained.append(self._explained(rung))
+        for rung, details in zip(network.rungs, explained, strict=True):
+            powers = tuple(rung.powers)
+            yield Event("rung", rung.section, rung.number, 0, None, powers, details, calls)
+            seen = {0}
+            for number, step in enumerate(rung.source.steps):
+                for power in self._path(rung, step.enable):
+                    if power not in seen:
+                        seen.add(power)
+                        yield Event("branch", rung.section, rung.number, power, None, powers, details, calls)
+                yield Event("instruction", rung.section, rung.number, step.enable, step, powers, details, calls)
+                node = rung.steps[number]
+                if isinstance(node, CallSection) and powers[step.enable]:
+                    inner = (*calls, node.section.name)
+                    yield Event("subroutine", node.section.name, 0, step.enable, step, powers, details, inner)
+                    for called in node.section.networks:
+                        yield from self._walk(called, inner)
+                        if m.leaving:
+                            m.leaving = False
+                            break
+                else:
+                    node.run(m, powers[step.enable])
+                if m.leaving:
+                    return
+
+    def _path(self, rung: RungNode, power: int) -> list[int]:
+        path: list[int] = []
+        while power > 0:
+            path.append(power)
+            power = rung.parents[power]
+        return path[::-1]
+
+    def _explained(self, rung: RungNode) -> tuple[tuple[tuple[str, str, str], ...], ...]:
+        """For each power the conditions asked: text, true, false or skipped, and the values they saw."""
+        return tuple(
+            self.explain(power.condition, asked=power.parent < 0 or rung.powers[power.parent])
+            for power in rung.source.powers
+        )
+
+    def explain(self, condition: ir.Condition, *, asked: bool = True) -> tuple[tuple[str, str, str], ...]:
+        """The parts of a condition as the image is now: text, status (true, false, skipped), and values seen.
+
+        Nothing in the image changes.
+        """
+        parts = condition.of if isinstance(condition, ir.All) else (condition,)
+        m = self.machine
+        faults = m.cells[: len(ir.TRANSIENT_FAULTS)]
+        found: list[tuple[str, str, str]] = []
+        for part in parts:
+            text = ir.condition_text(self.program, part)
+            if not asked:
+                found.append((text, "skipped", ""))
+                continue
+            holds = self._compiler.of.test(part).true(m)
+            found.append((text, "true" if holds else "false", self._seen(part)))
+            asked = holds
+        m.cells[: len(ir.TRANSIENT_FAULTS)] = faults
+        return tuple(found)
+
+    def _seen(self, condition: ir.Condition) -> str:
+        if isinstance(condition, ir.Compare):
+            return ", ".join(self._value_text(each) for each in (condition.left, condition.right))
+        if isinstance(condition, ir.Truth):
+            return self._value_text(condition.value)
+        if isinstance(condition, (ir.Rise, ir.Fall)):
+            return self._value_text(ir.Load(condition.slot))
+        if isinstance(condition, ir.Not):
+            return self._seen(condition.of)
+        return "; ".join(filter(None, (self._seen(each) for each in condition.of)))
+
+    def _value_text(self, expression: ir.Expression) -> str:
+        if isinstance(expression, ir.Constant):
+            return str(expression.value)
+        whole, real = self._compiler.of.either(expression)
+        value: Any = whole.value(self.machine) if whole is not None else 0
+        if real is not None:
+            value = real.value(self.machine)
+        return f"{ir.expression_text(self.program, expression)}={value}"
