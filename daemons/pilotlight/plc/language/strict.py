@@ -69,6 +69,8 @@ def check_with(frame: FrameType) -> None:
     if not entered:
         _warn(filename)
         return
+    for item in entered[-1].items:
+        _check_expression(item.context_expr, filename)
     _check_body(entered[-1].body, filename)
 
 
