@@ -7,7 +7,7 @@ import math
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pilotlight.plc import (
     Block,
@@ -224,6 +224,7 @@ def test_fill_and_sum_of_reals() -> None:
     assert [machine[f"DS{n}"] for n in (2, 3)] == [32767, 32767]
 
 
+@settings(deadline=None)
 @given(a=st.integers(-(2**31), 2**31 - 1), b=st.integers(-(2**31), 2**31 - 1))
 def test_quotient_and_remainder_belong_together(a: int, b: int) -> None:
     machine = DIVISION.scan(D=a, E=b)
@@ -239,6 +240,7 @@ with Program() as _division, Rung():
 DIVISION = Machine(_division)
 
 
+@settings(deadline=None)
 @given(value=st.integers(-(2**63), 2**63 - 1))
 def test_wrapping_keeps_the_low_bits(value: int) -> None:
     with Program() as logic, Rung():

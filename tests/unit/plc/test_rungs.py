@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pilotlight.plc import (
     Block,
     Bool,
@@ -18,9 +20,11 @@ from pilotlight.plc import (
     calc,
     call,
     copy,
+    count_up,
     fall,
     forloop,
     latch,
+    on_delay,
     out,
     reset,
     return_early,
@@ -252,3 +256,45 @@ def test_rungs_one_by_one_give_the_same_image() -> None:
     assert [(number, machine["X"], machine["Y"]) for number in machine.engine.rungs(0)] == [
         (0, True, False), (1, True, True),
     ]  # fmt: skip
+
+
+with Program() as _mixed:
+    with Rung(rise(A)):
+        call("sub")
+        with branch(B, N < 5):
+            latch(X)
+            with branch(Y):
+                reset(X)
+    with Rung(~X):
+        calc(M / N + DS[N], M)
+        copy(M, DS[N])
+    with Rung(X).continued(), forloop(N) as _loop:
+        calc(DS[_loop.idx] + 1, DS[_loop.idx + 1], oneshot=True)
+    with Rung(any_of(A, fall(B))):
+        on_delay(Y, M, preset=300)
+    with Rung(B):
+        count_up(Z, N, preset=3).down(A).reset(all_of(A, B))
+    with subroutine("sub"):
+        with Rung(B):
+            out(Y)
+            return_early()
+            calc(N + 1, N)
+        with Rung():
+            calc(N - 1, N, oneshot=True)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 400)), max_size=12))
+def test_running_stepping_and_walking_agree(scans: list[tuple[bool, bool, int]]) -> None:
+    machines = [Machine(_mixed) for _ in range(3)]
+    for a, b, milliseconds in scans:
+        for way, machine in enumerate(machines):
+            machine["A"], machine["B"] = a, b
+            engine = machine.engine
+            engine.begin()
+            if way == 0:
+                engine.run(milliseconds * 1_000_000)
+            else:
+                list((engine.rungs, engine.walk)[way - 1](milliseconds * 1_000_000))
+            engine.finish()
+        assert machines[0].engine.cells == machines[1].engine.cells == machines[2].engine.cells

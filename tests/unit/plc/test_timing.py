@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pilotlight.plc import (
     Block,
@@ -119,6 +119,7 @@ def test_a_timer_as_a_structure() -> None:
     assert machine.scan(ms=1000)["Valve_Done"] is True
 
 
+@settings(deadline=None)
 @given(scans=st.lists(st.integers(0, 90_000), max_size=40))
 def test_no_time_is_lost(scans: list[int]) -> None:
     MINUTES.engine.load([cell.default for cell in MINUTES.ir.cells])

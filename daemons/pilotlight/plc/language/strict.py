@@ -9,6 +9,7 @@ import linecache
 import textwrap
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from types import FrameType
 
 _HINTS: dict[type[ast.AST], str] = {
@@ -55,16 +56,11 @@ def check_function(function: Callable[[], object]) -> None:
 def check_with(frame: FrameType) -> None:
     """Raises ForbiddenControlFlowError for the body of the with statement that a frame is entering."""
     filename = frame.f_code.co_filename
-    lines = linecache.getlines(filename, frame.f_globals)
-    try:
-        tree = ast.parse("".join(lines))
-    except SyntaxError:
-        tree = ast.Module([], [])
+    source = "".join(linecache.getlines(filename, frame.f_globals))
     entered = [
         node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.With)
-        and any(i.context_expr.lineno <= frame.f_lineno <= (i.context_expr.end_lineno or 0) for i in node.items)
+        for node in _with_statements(source)
+        if any(i.context_expr.lineno <= frame.f_lineno <= (i.context_expr.end_lineno or 0) for i in node.items)
     ]
     if not entered:
         _warn(filename)
@@ -72,6 +68,14 @@ def check_with(frame: FrameType) -> None:
     for item in entered[-1].items:
         _check_expression(item.context_expr, filename)
     _check_body(entered[-1].body, filename)
+
+
+@lru_cache(maxsize=8)
+def _with_statements(source: str) -> tuple[ast.With, ...]:
+    try:
+        return tuple(node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.With))
+    except SyntaxError:
+        return ()
 
 
 def _warn(what: str) -> None:
