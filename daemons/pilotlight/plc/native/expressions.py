@@ -20,7 +20,7 @@ from pilotlight.tags.values import bounds
 WHOLE, REAL = "int64_t", "double"
 _PLAIN = {"add": "+", "subtract": "-", "multiply": "*", "and": "&", "or": "|", "xor": "^"}
 _BITS = {"and", "or", "xor"}
-_FLOAT_RULES = {"divide": "divide", "quotient": "float_quotient", "remainder": "float_remainder", "power": "float_power"}
+_FLOAT_RULES = {"quotient": "float_quotient", "remainder": "float_remainder", "power": "float_power"}
 _TURNED = {">": "<", ">=": "<="}
 
 

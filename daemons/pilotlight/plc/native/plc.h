@@ -246,4 +246,13 @@ static inline uint32_t plc_bits_of_single(float number) {
     return bits;
 }
 
+/* ---- time ------------------------------------------------------------------------------------------------------- */
+
+/* Add a scan's time to a fraction of a unit; gives the whole units that are full. */
+static inline int64_t plc_units(int64_t *fraction, int64_t dt, int64_t unit) {
+    int64_t total = *fraction + dt;
+    *fraction = total % unit;
+    return total / unit;
+}
+
 #endif

@@ -219,6 +219,18 @@ plc_unpack(plc_faults *f, const plc_cells *targets, int32_t width, int32_t size,
     }
 }
 
+/* ---- shifting --------------------------------------------------------------------------------------------------- */
+
+/* Move `carried` into the first cell and each cell's number into the next; with `reset`, clear them. */
+static void __attribute__((unused)) plc_shift(const plc_cells *targets, bool carried, bool reset) {
+    plc_number number = {.whole = carried};
+    PLC_EACH(place, targets) {
+        plc_number following = plc_get(targets, place);
+        plc_put(targets, place, reset ? (plc_number){0} : number);
+        number = following;
+    }
+}
+
 /* ---- searching -------------------------------------------------------------------------------------------------- */
 
 enum { PLC_EQUAL, PLC_UNEQUAL, PLC_LESS, PLC_AT_MOST, PLC_MORE, PLC_AT_LEAST };

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pilotlight.plc import ir
 from pilotlight.plc.native.layout import Layout
+
+_FAULTS = re.compile(r"&f\b|\bf\.")
 
 
 class EmitError(ValueError):
@@ -17,8 +20,10 @@ class EmitError(ValueError):
 class Source:
     """What the functions of a program share: its layout, and the constant data that they name."""
 
-    def __init__(self, program: ir.Program) -> None:
+    def __init__(self, program: ir.Program, symbol: str) -> None:
         self.program: ir.Program = program
+        self.symbol: str = symbol
+        """What the names of functions begin with."""
         self.layout: Layout = Layout(program.cells)
         self.data: list[str] = []
         self._named: dict[str, str] = {}
@@ -31,7 +36,7 @@ class Source:
         """The name of constant data; `%s` stands for it in the declaration."""
         name = self._named.get(declaration)
         if name is None:
-            name = self._named[declaration] = f"k{len(self._named)}"
+            name = self._named[declaration] = f"{self.symbol}_k{len(self._named)}"
             self.data.append(f"static const {declaration % name};")
         return name
 
@@ -95,5 +100,9 @@ class Scope:
         with self.block(head):
             start = len(self.lines)
             yield
-            if any("&f," in line or "f.failed" in line for line in self.lines[start:]):
-                self.line_at(start, "plc_faults f = {m->b, 0};")
+            self.declare_faults(start)
+
+    def declare_faults(self, line: int) -> None:
+        """Declare `plc_faults f` if what was written since the scope had `line` lines uses it."""
+        if any(_FAULTS.search(each) for each in self.lines[line:]):
+            self.line_at(line, "plc_faults f = {m->b, 0};")

@@ -16,7 +16,6 @@ from pilotlight.plc.native.expressions import (
     REAL,
     WHOLE,
     array,
-    floating,
     integer,
     is_real,
     real,
@@ -270,4 +269,4 @@ def search(scope: Scope, step: ir.Search, on: str) -> None:
 
 def constant(kind: Type, value: int | float) -> str:
     """A default as C."""
-    return f"{floating(float(value))}f" if kind is Type.REAL else integer(int(value))
+    return f"{float(value).hex()}f" if kind is Type.REAL else integer(int(value))

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The native engine: a built program and an image, with the interface of the interpreter."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, MutableSequence, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+from pilotlight.plc import ir
+from pilotlight.plc.native.build import BuildError, Limits, build
+from pilotlight.plc.native.emit import emit
+from pilotlight.plc.native.layout import ARRAYS, Layout
+
+SYMBOL = "program"
+
+
+class _Entry(ctypes.Structure):
+    """`plc_entry` of plc_entry.h."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("faults", ctypes.c_uint32),
+        ("initial", ctypes.c_void_p),
+        ("logic", ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)),
+        ("edges", ctypes.CFUNCTYPE(None, ctypes.c_void_p)),
+    )
+
+
+class Image(MutableSequence[Any]):
+    """The numbers of an image by slot, live. A BOOL is 0 or 1, a CHAR its code, a REAL a float."""
+
+    def __init__(self, layout: Layout, buffer: bytearray) -> None:
+        whole = memoryview(buffer)
+        views: dict[object, memoryview] = {}
+        for array in ARRAYS:
+            start = layout.starts[array.type]
+            views[array.type] = whole[start : start + array.size * layout.counts[array.type]].cast(array.code)  # type: ignore[call-overload]
+        self._layout = layout
+        self._buffer = buffer
+        self._of = [views[cell.type] for cell in layout.cells]
+        self._places = layout.places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, slot: int) -> Any: ...
+    @overload
+    def __getitem__(self, slot: slice) -> list[Any]: ...
+    def __getitem__(self, slot: int | slice) -> Any:
+        if isinstance(slot, slice):
+            return self._layout.unpack(self._buffer)[slot]
+        return self._of[slot][self._places[slot]]
+
+    def __setitem__(self, slot: Any, number: Any) -> None:
+        """Store a number that fits; of a slice, as many as it has slots."""
+        if isinstance(slot, slice):
+            slots = range(*slot.indices(len(self)))
+            if len(slots) != len(number):
+                raise ValueError(f"{len(number)} numbers do not go into {len(slots)} cells")
+            if len(slots) == len(self) and slots.step == 1:
+                self._buffer[:] = self._layout.pack(list(number))
+                return
+            for each, one in zip(slots, number, strict=True):
+                self[each] = one
+        else:
+            self._of[slot][self._places[slot]] = number
+
+    def __delitem__(self, slot: int | slice) -> None:
+        raise TypeError("an image keeps its cells")
+
+    def insert(self, index: int, value: Any) -> None:
+        """Refused: an image keeps its cells."""
+        raise TypeError("an image keeps its cells")
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self[:])
+
+
+class NativeEngine:
+    """One program and its image; `begin`, `run`, `finish` as of the interpreter. Not for several threads at a time."""
+
+    def __init__(self, program: ir.Program, library: Path, symbol: str = SYMBOL) -> None:
+        """Load the shared object that build() made of the program; raises BuildError when it does not load."""
+        self.program: ir.Program = program
+        self.layout: Layout = Layout(program.cells)
+        try:
+            self._library = ctypes.CDLL(str(library))
+            entry = _Entry.in_dll(self._library, f"{symbol}_entry")
+        except (OSError, ValueError) as error:
+            raise BuildError(f"the native program {library} cannot be loaded: {error}") from error
+        if entry.size != self.layout.size:
+            raise BuildError(f"the native program {library} is that of another: build it again")
+        self.image: bytearray = bytearray(ctypes.string_at(entry.initial, entry.size))
+        """The image as bytes, laid out as `layout` says. It stays where it is."""
+        self._held = (ctypes.c_char * entry.size).from_buffer(self.image)
+        self._address = ctypes.addressof(self._held)
+        self._entry = entry
+        self._logic, self._edges = entry.logic, entry.edges
+        self.cells: Image = Image(self.layout, self.image)
+
+    @classmethod
+    def of(cls, program: ir.Program, *, limits: Limits | None = None) -> NativeEngine:
+        """Build a program, or take it from the cache; raises EmitError and BuildError."""
+        return cls(program, build(emit(program, SYMBOL), limits=limits))
+
+    def load(self, image: Sequence[Any]) -> None:
+        """Take over an image by slot, of as many cells at least as the program has."""
+        if len(image) < len(self.program.cells):
+            raise ValueError(f"the image has {len(image)} cells; the program needs {len(self.program.cells)}")
+        self.cells[:] = image[: len(self.program.cells)]
+
+    def begin(self) -> None:
+        """A scan starts: the transient faults are cleared."""
+        first = self._entry.faults
+        self.image[first : first + len(ir.TRANSIENT_FAULTS)] = bytes(len(ir.TRANSIENT_FAULTS))
+
+    def run(self, dt_ns: int) -> None:
+        """Run the logic; `dt_ns` are the nanoseconds since the previous scan, 0 or more."""
+        self._logic(self._address, dt_ns)
+
+    def finish(self) -> None:
+        """A scan ends: what edges compare with is set to the present."""
+        self._edges(self._address)
