@@ -81,12 +81,25 @@ class Forwarder:
             client.setblocking(False)
             server.setblocking(False)
             await self._loop.sock_connect(server, ("127.0.0.1", port))
-            await asyncio.gather(self._copy(client, server), self._copy(server, client))
+            await self._both_ways(client, server)
         except OSError:
-            return  # one side went away; closing both tells the other
+            return  # nobody listens there; closing tells the client
         finally:
             client.close()
             server.close()
+
+    async def _both_ways(self, one: socket.socket, other: socket.socket) -> None:
+        """Copy until both are done or one side goes away; nothing waits for either of them any more then.
+
+        Whoever still waited after they are closed would do so on the number of a later connection's descriptor.
+        """
+        directions = [self._loop.create_task(self._copy(*pair)) for pair in ((one, other), (other, one))]
+        try:
+            await asyncio.wait(directions, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for direction in directions:
+                direction.cancel()
+            await asyncio.gather(*directions, return_exceptions=True)
 
     async def _copy(self, source: socket.socket, target: socket.socket) -> None:
         while data := await self._loop.sock_recv(source, CHUNK):

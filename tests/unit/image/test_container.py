@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parts of the container that need no container."""
 
+import itertools
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -59,36 +63,83 @@ def test_a_port_in_use_is_refused_with_the_way_out() -> None:
         Forwarder(taken.getsockname()[1])
 
 
-def test_bytes_pass_in_both_directions_until_both_sides_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("image.forward.enter", lambda namespace: None)
-    payload = bytes(range(256)) * 4096
+@contextmanager
+def forwarded(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A forwarder's port; each connection that comes out of it is given to `serve`, then closed."""
 
-    def serve(listening: socket.socket) -> None:
-        connection, _ = listening.accept()
-        with connection:
-            received = b""
-            while data := connection.recv(65536):
-                received += data
-            connection.sendall(received[::-1])
+    def accept(listening: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection, suppress(OSError):
+                serve(connection)
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = threading.Thread(target=serve, args=(listening,))
+        server = threading.Thread(target=accept, args=(listening,))
         server.start()
         forwarder = Forwarder(0)
         forwarder.start(1, listening.getsockname()[1])
         try:
-            with socket.create_connection(("127.0.0.1", forwarder.port), timeout=10) as client:
-                client.sendall(payload)
-                client.shutdown(socket.SHUT_WR)
-                answer = b""
-                while data := client.recv(65536):
-                    answer += data
-            assert answer == payload[::-1]
+            yield forwarder.port
         finally:
             forwarder.stop()
+            listening.shutdown(socket.SHUT_RDWR)
             server.join()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", forwarder.port), timeout=10)
+
+
+def reverse(connection: socket.socket) -> None:
+    """Read to the end, then send it all back to front."""
+    received = b""
+    while data := connection.recv(65536):
+        received += data
+    connection.sendall(received[::-1])
+
+
+def exchange(port: int, payload: bytes) -> bytes:
+    """Send all, then read to the end."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(payload)
+        client.shutdown(socket.SHUT_WR)
+        answer = b""
+        while data := client.recv(65536):
+            answer += data
+    return answer
+
+
+@pytest.fixture
+def same_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("image.forward.enter", lambda namespace: None)
+
+
+@pytest.mark.usefixtures("same_network")
+def test_bytes_pass_in_both_directions_until_both_sides_are_done() -> None:
+    payload = bytes(range(256)) * 4096
+    with forwarded(reverse) as port:
+        assert exchange(port, payload) == payload[::-1]
+
+
+@pytest.mark.usefixtures("same_network")
+def test_a_connection_that_breaks_off_harms_no_later_one() -> None:
+    turn = itertools.count()
+
+    def serve(connection: socket.socket) -> None:
+        if next(turn) % 2:
+            reverse(connection)
+            return
+        connection.sendall(b"x" * 4096)
+        connection.recv(1)  # until the other side has gone
+
+    with forwarded(serve) as port:
+        for _ in range(10):
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+                client.recv(1)
+                # Closing with a reset, as with unread data.
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            assert exchange(port, b"abc") == b"cba"
 
 
 def test_a_new_lock_says_what_changed() -> None:
