@@ -29,6 +29,12 @@ EXIT_S = 0.1
 UNREAD_MAX = 512
 """More reports than a pipe holds."""
 PACKAGES = Path(pilotlight.__file__).parents[1]
+ENVIRONMENT = {
+    "PYTHONPATH": str(PACKAGES),
+    "LC_ALL": "C.UTF-8",
+    # Start-up reads files into large blocks. Blocks of their own are given back; holes in a locked heap are not.
+    "MALLOC_MMAP_THRESHOLD_": "8192",
+}
 _SIGNALS = {
     "SIGSEGV": "invalid memory access",
     "SIGBUS": "invalid memory access",
@@ -91,7 +97,7 @@ class ScanProcess:
         try:
             child = subprocess.Popen(
                 [sys.executable, "-s", "-S", "-P", "-B", "-m", "pilotlight.runtime.scan", *jobs.encode(job)],
-                env={"PYTHONPATH": str(PACKAGES), "LC_ALL": "C.UTF-8"},
+                env=ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(writer.fd, ring.fd, writing, *lines),

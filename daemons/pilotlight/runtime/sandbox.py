@@ -55,7 +55,11 @@ def name_process(name: str) -> None:
 
 
 def lock_memory() -> None:
-    """Keep all memory resident, future memory too where its limit allows. OSError when the limit is too low."""
+    """Keep all memory resident, future memory too where its limit allows. OSError when the limit is too low.
+
+    What start-up used and freed is given back first: locked, it would stay for good.
+    """
+    _libc.malloc_trim(0)
     soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     future = _MCL_FUTURE if soft == resource.RLIM_INFINITY else 0
     if _libc.mlockall(_MCL_CURRENT | future) != 0:
