@@ -83,16 +83,18 @@ from pilotlight.plc.language.tag import (
 )
 from pilotlight.plc.language.timing import count_down, count_up, off_delay, on_delay, shift
 from pilotlight.plc.language.units import Td, Th, TimeUnit, Tm, Tms, Ts, normalize_unit
+from pilotlight.plc.runner.plc import PLC, PLCRunner, TimeMode
+from pilotlight.plc.runner.state import SystemState
 
 __all__ = [
-    "PI", "And", "Block", "BlockRange", "Bool", "Char", "Condition", "Counter", "Dint", "Field",
+    "PI", "PLC", "And", "Block", "BlockRange", "Bool", "Char", "Condition", "Counter", "Dint", "Field",
     "ForbiddenControlFlowError", "InputBlock", "InputTag", "Int", "LiveTag", "MappingEntry", "Or", "OutputBlock",
-    "OutputTag", "Program", "Real", "Rung", "Tag", "TagType", "Td", "Th", "TimeUnit", "Timer", "Tm", "Tms", "Ts",
-    "Word", "acos", "all_of", "any_of", "as_ascii", "as_binary", "as_text", "as_value", "asin", "atan", "auto",
-    "blockcopy", "branch", "calc", "call", "comment", "copy", "cos", "count_down", "count_up", "degrees",
-    "event_drum", "fall", "fill", "forloop", "immediate", "latch", "log", "log10", "lro", "lsh", "named_array",
-    "normalize_unit", "off_delay", "on_delay", "out", "pack_bits", "pack_text", "pack_words", "program", "radians",
-    "reset", "return_early", "rise", "rro", "rsh", "run_enabled_function", "run_function", "rung", "search", "shift",
-    "sin", "sqrt", "subroutine", "system", "tan", "time_drum", "to_ascii", "to_binary", "to_text", "to_value", "udt",
-    "unpack_to_bits", "unpack_to_words",
+    "OutputTag", "PLCRunner", "Program", "Real", "Rung", "SystemState", "Tag", "TagType", "Td", "Th", "TimeMode",
+    "TimeUnit", "Timer", "Tm", "Tms", "Ts", "Word", "acos", "all_of", "any_of", "as_ascii", "as_binary", "as_text",
+    "as_value", "asin", "atan", "auto", "blockcopy", "branch", "calc", "call", "comment", "copy", "cos", "count_down",
+    "count_up", "degrees", "event_drum", "fall", "fill", "forloop", "immediate", "latch", "log", "log10", "lro",
+    "lsh", "named_array", "normalize_unit", "off_delay", "on_delay", "out", "pack_bits", "pack_text", "pack_words",
+    "program", "radians", "reset", "return_early", "rise", "rro", "rsh", "run_enabled_function", "run_function",
+    "rung", "search", "shift", "sin", "sqrt", "subroutine", "system", "tan", "time_drum", "to_ascii", "to_binary",
+    "to_text", "to_value", "udt", "unpack_to_bits", "unpack_to_words",
 ]  # fmt: skip

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Retained scans: what each changed, with the whole image now and then, within a budget of bytes."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pilotlight.plc import ir
+from pilotlight.plc.arithmetic import NOT_A_NUMBER
+from pilotlight.plc.runner.state import SystemState
+from pilotlight.tags import Type
+
+BUDGET = 100 * 1024 * 1024
+"""Bytes of history by default."""
+CHECKPOINT_INTERVAL = 200
+_SCAN_BYTES = 120
+"""What a retained scan costs beside its changes: two objects and their places in lists."""
+
+
+@dataclass(frozen=True)
+class LabeledSnapshot:
+    """A scan that a breakpoint marked."""
+
+    label: str
+    scan_id: int
+    timestamp: float
+    rtc_iso: str = ""
+    rtc_offset_seconds: float = 0.0
+
+
+@dataclass
+class _Segment:
+    """A checkpoint and the changes of the scans after it."""
+
+    first: int
+    image: array[float]
+    times: list[int]
+    changes: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.changes)
+
+
+class History:
+    """States of past scans. `limit` bounds their number, `budget` their bytes; the newest is always there."""
+
+    def __init__(
+        self, make: Callable[[int, int, list[Any]], SystemState], cells: list[ir.Cell], *, limit: int | None = None,
+        budget: int = BUDGET, interval: int = CHECKPOINT_INTERVAL,
+    ) -> None:  # fmt: skip
+        if limit is not None and limit < 1:
+            raise ValueError("a history keeps at least one scan")
+        if budget < 1 or interval < 1:
+            raise ValueError("the budget and the interval of a history are at least 1")
+        self._make = make
+        self._cells = cells
+        self._limit = limit
+        self._budget = budget
+        self._interval = interval if limit is None else max(1, min(interval, limit))
+        self._segments: list[_Segment] = []
+        self._labels: list[LabeledSnapshot] = []
+        self.size = 0
+
+    def restart(self, scan_id: int, time_ns: int, image: list[Any]) -> None:
+        """Forget all and begin with a state."""
+        self._segments, self._labels, self.size = [], [], 0
+        self._checkpoint(scan_id, time_ns, image)
+
+    def _checkpoint(self, scan_id: int, time_ns: int, image: list[Any]) -> None:
+        segment = _Segment(scan_id, array("d", image), [time_ns])
+        segment.size = 8 * len(image) + _SCAN_BYTES
+        self._segments.append(segment)
+        self.size += segment.size
+
+    def append(self, time_ns: int, image: list[Any], changed: list[int]) -> None:
+        """Retain the scan after the newest one; `changed` are the slots in which it differs."""
+        segment = self._segments[-1]
+        if len(segment.changes) >= self._interval or segment.size > max(self._budget // 4, 16 * len(image)):
+            self._checkpoint(segment.last + 1, time_ns, image)
+        else:
+            packed = array("I", changed).tobytes() + array("d", [image[slot] for slot in changed]).tobytes()
+            segment.changes.append(packed)
+            segment.times.append(time_ns)
+            segment.size += len(packed) + _SCAN_BYTES
+            self.size += len(packed) + _SCAN_BYTES
+        while len(self._segments) > 1 and (self.size > self._budget or self._segments[1].first <= self.oldest_scan_id):
+            self.size -= self._segments.pop(0).size
+        if self._labels and self._labels[0].scan_id < self.oldest_scan_id:
+            self._labels = [each for each in self._labels if each.scan_id >= self.oldest_scan_id]
+
+    @property
+    def newest_scan_id(self) -> int:
+        """Number of the newest scan."""
+        return self._segments[-1].last
+
+    @property
+    def oldest_scan_id(self) -> int:
+        """Number of the oldest retained scan."""
+        first = self._segments[0].first
+        return first if self._limit is None else max(first, self.newest_scan_id - self._limit + 1)
+
+    def contains(self, scan_id: int) -> bool:
+        """Whether a scan is retained."""
+        return self.oldest_scan_id <= scan_id <= self.newest_scan_id
+
+    def __len__(self) -> int:
+        return self.newest_scan_id - self.oldest_scan_id + 1
+
+    def image(self, scan_id: int) -> tuple[int, list[Any]]:
+        """Time and image at the end of a scan; a tag that came later has its default. KeyError when not retained."""
+        if not self.contains(scan_id):
+            raise KeyError(scan_id)
+        segment = self._segments[bisect_right([each.first for each in self._segments], scan_id) - 1]
+        image = segment.image[:]
+        image.extend(float(cell.default) for cell in self._cells[len(image) :])
+        for packed in segment.changes[: scan_id - segment.first]:
+            count = len(packed) // 12
+            slots, numbers = array("I", packed[: 4 * count]), array("d", packed[4 * count :])
+            for slot, number in zip(slots, numbers, strict=True):
+                image[slot] = number
+        return segment.times[scan_id - segment.first], [self._number(slot, image[slot]) for slot in range(len(image))]
+
+    def _number(self, slot: int, number: float) -> int | float:
+        if self._cells[slot].type is not Type.REAL:
+            return int(number)
+        return number if number == number else NOT_A_NUMBER
+
+    def at(self, scan_id: int) -> SystemState:
+        """The state at the end of a scan; KeyError when it is not retained."""
+        time_ns, image = self.image(scan_id)
+        return self._make(scan_id, time_ns, image)
+
+    def range(self, first: int, behind: int) -> list[SystemState]:
+        """The retained states from one scan up to before another."""
+        numbers = range(max(first, self.oldest_scan_id), min(behind, self.newest_scan_id + 1))
+        return [self.at(scan_id) for scan_id in numbers]
+
+    def latest(self, count: int) -> list[SystemState]:
+        """The newest states, oldest first."""
+        return self.range(self.newest_scan_id - count + 1, self.newest_scan_id + 1) if count > 0 else []
+
+    def time_of(self, scan_id: int) -> int:
+        """Time of a retained scan in nanoseconds."""
+        if not self.contains(scan_id):
+            raise KeyError(scan_id)
+        segment = self._segments[bisect_right([each.first for each in self._segments], scan_id) - 1]
+        return segment.times[scan_id - segment.first]
+
+    def at_or_before(self, time_ns: int) -> int:
+        """Number of the newest scan not after a time; the oldest retained when all are after."""
+        low, high = self.oldest_scan_id, self.newest_scan_id
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.time_of(middle) <= time_ns:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def at_or_before_timestamp(self, timestamp: float) -> SystemState:
+        """The newest state not after a time in seconds; the oldest retained when all are after."""
+        return self.at(self.at_or_before(round(timestamp * 1e9)))
+
+    def label(self, snapshot: LabeledSnapshot) -> None:
+        """Mark a scan; once per label and scan."""
+        if snapshot not in self._labels:
+            self._labels.append(snapshot)
+
+    def find_labeled(self, label: str) -> LabeledSnapshot | None:
+        """The newest scan with a label, or None."""
+        found = self.find_all_labeled(label)
+        return found[-1] if found else None
+
+    def find_all_labeled(self, label: str) -> list[LabeledSnapshot]:
+        """All retained scans with a label, oldest first."""
+        return [each for each in self._labels if each.label == label]
+
+    def find(self, label: str) -> SystemState | None:
+        """The state of the newest scan with a label, or None."""
+        found = self.find_labeled(label)
+        return None if found is None else self.at(found.scan_id)
+
+    def find_all(self, label: str) -> list[SystemState]:
+        """The states of all retained scans with a label, oldest first."""
+        return [self.at(each.scan_id) for each in self.find_all_labeled(label)]
+
+    def __iter__(self) -> Iterator[SystemState]:
+        return (self.at(scan_id) for scan_id in range(self.oldest_scan_id, self.newest_scan_id + 1))

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tags of a running program, and those that its runner alone knows."""
+
+from __future__ import annotations
+
+from pilotlight.plc import ir
+from pilotlight.plc.language.builder import Builder
+from pilotlight.plc.language.points import POINTS
+from pilotlight.plc.language.tag import Tag
+from pilotlight.plc.values import from_cell, kind_of_value, to_cell
+from pilotlight.tags import Value
+
+
+class Names(Builder):
+    """Slots by name. Tags that the program does not use get slots behind the program's."""
+
+    def __init__(self, program: ir.Program) -> None:
+        super().__init__()
+        self.program_size = len(program.cells)
+        self.cells = list(program.cells)
+        self.tables = list(program.tables)
+        self.slots = {cell.name: slot for slot, cell in enumerate(self.cells)}
+        for cell in self.cells:
+            if not cell.internal:
+                default = from_cell(cell.type, cell.default)
+                tag = Tag(cell.name, cell.type, default=default, retentive=cell.retentive, comment=cell.comment)
+                tag.readonly = cell.readonly
+                self.tags[cell.name] = tag
+
+    def find(self, tag: str | Tag, value: Value | None = None) -> int:
+        """The slot of a tag; an unknown name becomes a tag of the type of `value`, or is a KeyError without one."""
+        if isinstance(tag, Tag):
+            return self.slot(tag)
+        slot = self.slots.get(tag)
+        if slot is not None and not self.cells[slot].internal:
+            return slot
+        if tag in POINTS:
+            return self.slot(POINTS[tag])
+        if value is None:
+            raise KeyError(f"the program has no tag {tag!r}")
+        return self.slot(Tag(tag, kind_of_value(value)))
+
+    def number(self, slot: int, value: Value) -> int | float:
+        """What the cell holds for a value; TagValueError when it does not fit."""
+        return to_cell(self.cells[slot].type, value)
+
+    def value(self, slot: int, number: int | float) -> Value:
+        """The value of what the cell holds."""
+        return from_cell(self.cells[slot].type, number)
+
+    def refuse_readonly(self, slot: int) -> None:
+        """Raises ValueError for a point that only the runner writes."""
+        if self.cells[slot].readonly:
+            raise ValueError(f"{self.cells[slot].name} is a read-only system point")
