@@ -47,8 +47,12 @@ async def main(context: Context) -> None:
     ring, kept = LogRing(), StateFile(state / "state.json", Kept)
     store = ProgramStore(state / "programs")
     lines = hold_lines()
-    notebook = Notebook(ring, kept)
+    notebook = Notebook(ring, kept, lambda: context.status(summary()))
     supervisor = Supervisor(lines, settings.scan, notebook)
+
+    def summary() -> str:
+        return f"{supervisor.state.name}, {len(lines.pin_map.lines)} lines"
+
     builder = Builder(store, settings.build, lambda status: runtime.build_changed(status))
     runtime = Runtime(supervisor, builder, store, lines.pin_map, ring, notebook)
     text = TextServer(folder / "plc_runtime.socket", TextCommands(supervisor, runtime))
@@ -58,7 +62,7 @@ async def main(context: Context) -> None:
         context.healthy = lambda: supervisor.alive(GUARD_NS)
         context.bus.export(runtime)
         await text.start()
-        context.ready(f"{supervisor.state.name}, {len(lines.pin_map.lines)} lines")
+        context.ready(summary())
         await context.stop.wait()
     finally:
         await text.close()

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from pilotlight.daemon import Busy, DaemonError, Service, StateFile, WrongState, logger
@@ -46,11 +46,13 @@ _ERRORS: dict[str, type[DaemonError]] = {
 
 
 class Notebook:
-    """Where the supervisor's notes go: log ring, journal, state file, changed properties."""
+    """Where the supervisor's notes go: log ring, journal, state file, changed properties, the unit's status line."""
 
-    def __init__(self, ring: LogRing, state: StateFile[Kept]) -> None:
+    def __init__(self, ring: LogRing, state: StateFile[Kept], show: Callable[[], None]) -> None:
+        """`show` renews the status line."""
         self._ring = ring
         self._state = state
+        self._show = show
         self.service: Service | None = None
 
     def say(self, level: str, message: str) -> None:
@@ -63,6 +65,7 @@ class Notebook:
         """Announce the properties that a transition can change."""
         if self.service is not None:
             self.service.changed("State", "Program", "Identity", "LastFault", "ScanPid", "ForceCount")
+            self._show()
 
     async def remember(self, wanted: bool, fault: str) -> None:
         """Keep the wanted mode on disk; a disk that refuses is reported and the PLC goes on."""

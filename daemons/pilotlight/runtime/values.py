@@ -30,8 +30,8 @@ def find(program: LoadedProgram | None, name: str) -> int:
     if program is None:
         raise NotFound(f"there is no tag {name}: no program is loaded; upload one")
     near = difflib.get_close_matches(name, names, 1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise NotFound(f"program {program.name} has no tag {name}{hint} Nothing was changed")
+    hint = f", did you mean {near[0]}?" if near else ""
+    raise NotFound(f"program {program.name} has no tag {name}; nothing was changed{hint}")
 
 
 def to_bytes(program: LoadedProgram, variable: int, value: object) -> bytes:

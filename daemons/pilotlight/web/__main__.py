@@ -63,7 +63,7 @@ async def main(context: Context) -> None:
     try:
         await asyncio.wait((serving, stopping, listening), return_when=asyncio.FIRST_COMPLETED)
         if listening.done():
-            context.ready(f"https on port {server.port}, {'claimed' if users.claimed else 'not claimed yet'}")
+            context.ready(f"https on port {server.port}")
         await asyncio.wait((serving, renewing, stopping), return_when=asyncio.FIRST_COMPLETED)
     finally:
         backend.closing.set()

@@ -94,6 +94,24 @@ def runtime(bus: str) -> Iterator[Daemon]:
             daemon.end()
 
 
+def test_the_status_line_of_the_unit_follows_the_state(
+    bus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        daemon = Daemon()
+        try:
+            while systemd.recv(4096) != b"READY=1\nSTATUS=EMPTY, 4 lines":
+                continue
+            assert daemon.upload(zip_of("follow"))["Status"] == "SUCCESS"
+            while systemd.recv(4096) != b"STATUS=RUNNING, 4 lines":
+                continue
+        finally:
+            daemon.end()
+
+
 def test_from_an_upload_to_a_line_that_follows(runtime: Daemon) -> None:
     assert runtime.client.get("State") == "EMPTY"
     with pytest.raises(DaemonError) as refusal:
@@ -164,7 +182,7 @@ def test_tags_are_forced_and_written_by_name(runtime: Daemon) -> None:
     for tag, value, name, reason in (
         ("INSTANCE0.LEVEL", 40_000, "InvalidArgument", "does not fit INT"),
         ("INSTANCE0.LEVEL", "text", "InvalidArgument", "is not an integer"),
-        ("INSTANCE0.LEVLE", 1, "NotFound", "did you mean INSTANCE0.LEVEL?"),
+        ("INSTANCE0.LEVLE", 1, "NotFound", "nothing was changed, did you mean INSTANCE0.LEVEL?"),
         ("Scan.Count", 1, "InvalidArgument", "written by the runtime itself"),
         ("Line.lamp", True, "InvalidArgument", "written by the runtime itself"),
     ):
