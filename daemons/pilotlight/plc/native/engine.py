@@ -29,18 +29,23 @@ class _Entry(ctypes.Structure):
 
 
 class Image(MutableSequence[Any]):
-    """The numbers of an image by slot, live. A BOOL is 0 or 1, a CHAR its code, a REAL a float."""
+    """The numbers of an image by slot, live. A BOOL is 0 or 1, a CHAR its code, a REAL a float.
+
+    Numbers that are put behind the cells of the program are kept too; the program does not see them.
+    """
 
     def __init__(self, layout: Layout, buffer: bytearray) -> None:
         whole = memoryview(buffer)
         views: dict[object, memoryview] = {}
         for array in ARRAYS:
             start = layout.starts[array.type]
-            views[array.type] = whole[start : start + array.size * layout.counts[array.type]].cast(array.code)  # type: ignore[call-overload]
+            part = whole[start : start + array.size * layout.counts[array.type]]
+            views[array.type] = part.cast(array.code)  # type: ignore[call-overload]
         self._layout = layout
         self._buffer = buffer
-        self._of = [views[cell.type] for cell in layout.cells]
-        self._places = layout.places
+        self._of: list[Any] = [views[cell.type] for cell in layout.cells]
+        self._places = list(layout.places)
+        self._more: list[Any] = []
 
     def __len__(self) -> int:
         return len(self._places)
@@ -51,32 +56,58 @@ class Image(MutableSequence[Any]):
     def __getitem__(self, slot: slice) -> list[Any]: ...
     def __getitem__(self, slot: int | slice) -> Any:
         if isinstance(slot, slice):
-            return self._layout.unpack(self._buffer)[slot]
+            return self.copy()[slot]
         return self._of[slot][self._places[slot]]
 
+    def copy(self) -> list[Any]:
+        """The numbers, in a list of their own."""
+        return [*self._layout.unpack(self._buffer), *self._more]
+
     def __setitem__(self, slot: Any, number: Any) -> None:
-        """Store a number that fits; of a slice, as many as it has slots."""
-        if isinstance(slot, slice):
-            slots = range(*slot.indices(len(self)))
-            if len(slots) != len(number):
-                raise ValueError(f"{len(number)} numbers do not go into {len(slots)} cells")
-            if len(slots) == len(self) and slots.step == 1:
-                self._buffer[:] = self._layout.pack(list(number))
-                return
-            for each, one in zip(slots, number, strict=True):
-                self[each] = one
-        else:
+        """Store a number that fits; to all of a slice as many as it has."""
+        if not isinstance(slot, slice):
             self._of[slot][self._places[slot]] = number
+            return
+        numbers, count = list(number), len(self._layout.cells)
+        if slot != slice(None) or len(numbers) < count:
+            raise ValueError(f"an image takes all its numbers at a time, {count} at least")
+        self._buffer[:] = self._layout.pack(numbers[:count])
+        del self._of[count:], self._places[count:], self._more[:]
+        self.extend(numbers[count:])
 
     def __delitem__(self, slot: int | slice) -> None:
         raise TypeError("an image keeps its cells")
 
     def insert(self, index: int, value: Any) -> None:
-        """Refused: an image keeps its cells."""
-        raise TypeError("an image keeps its cells")
+        """Add a number at the end."""
+        if index != len(self):
+            raise TypeError("an image keeps its cells where they are")
+        self._of.append(self._more)
+        self._places.append(len(self._more))
+        self._more.append(value)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self[:])
+        return iter(self.copy())
+
+
+class _Comparison:
+    """Finds what has changed in an image, by plc_changes of plc_host.h."""
+
+    def __init__(self, library: ctypes.CDLL, layout: Layout, image: bytearray, kept: bytearray) -> None:
+        size = len(image)
+        slots = (ctypes.c_int32 * size)()
+        for slot, cell in enumerate(layout.cells):
+            start = layout.offset(slot)
+            slots[start : start + cell.type.size] = [slot] * cell.type.size
+        self._changed = (ctypes.c_int32 * max(len(layout.cells), 1))()
+        self._function = library.plc_changes
+        self._function.restype = ctypes.c_int64
+        kind = ctypes.c_char * size
+        self._arguments = (kind.from_buffer(image), kind.from_buffer(kept), ctypes.c_int64(size), slots, self._changed)
+
+    def slots(self) -> list[int]:
+        count: int = self._function(*self._arguments)
+        return self._changed[:count]
 
 
 class NativeEngine:
@@ -87,8 +118,8 @@ class NativeEngine:
         self.program: ir.Program = program
         self.layout: Layout = Layout(program.cells)
         try:
-            self._library = ctypes.CDLL(str(library))
-            entry = _Entry.in_dll(self._library, f"{symbol}_entry")
+            self.library = ctypes.CDLL(str(library))
+            entry = _Entry.in_dll(self.library, f"{symbol}_entry")
         except (OSError, ValueError) as error:
             raise BuildError(f"the native program {library} cannot be loaded: {error}") from error
         if entry.size != self.layout.size:
@@ -96,10 +127,14 @@ class NativeEngine:
         self.image: bytearray = bytearray(ctypes.string_at(entry.initial, entry.size))
         """The image as bytes, laid out as `layout` says. It stays where it is."""
         self._held = (ctypes.c_char * entry.size).from_buffer(self.image)
-        self._address = ctypes.addressof(self._held)
+        self.address = ctypes.addressof(self._held)
+        self.entry_address = ctypes.addressof(entry)
         self._entry = entry
         self._logic, self._edges = entry.logic, entry.edges
         self.cells: Image = Image(self.layout, self.image)
+        """The image by slot, live."""
+        self._kept = bytearray(self.image)
+        self._compare = _Comparison(self.library, self.layout, self.image, self._kept)
 
     @classmethod
     def of(cls, program: ir.Program, *, limits: Limits | None = None) -> NativeEngine:
@@ -110,7 +145,7 @@ class NativeEngine:
         """Take over an image by slot, of as many cells at least as the program has."""
         if len(image) < len(self.program.cells):
             raise ValueError(f"the image has {len(image)} cells; the program needs {len(self.program.cells)}")
-        self.cells[:] = image[: len(self.program.cells)]
+        self.cells[:] = image
 
     def begin(self) -> None:
         """A scan starts: the transient faults are cleared."""
@@ -119,8 +154,12 @@ class NativeEngine:
 
     def run(self, dt_ns: int) -> None:
         """Run the logic; `dt_ns` are the nanoseconds since the previous scan, 0 or more."""
-        self._logic(self._address, dt_ns)
+        self._logic(self.address, dt_ns)
+
+    def changes(self) -> list[int]:
+        """The slots whose cells have changed since the last call, or since the start."""
+        return self._compare.slots()
 
     def finish(self) -> None:
         """A scan ends: what edges compare with is set to the present."""
-        self._edges(self._address)
+        self._edges(self.address)

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A host for programs of plc_entry.h: scans by the thousand, each with its inputs, system points and forces, and the
+ * list of the cells that it changed. pilotlight.plc.native.host has the same structures for Python.
+ */
+#ifndef PILOTLIGHT_PLC_HOST_H
+#define PILOTLIGHT_PLC_HOST_H
+
+#include "plc_entry.h"
+
+/* Where a number goes, and its bytes, the lowest first. */
+typedef struct {
+    uint32_t offset, size;
+} plc_target;
+
+typedef struct {
+    plc_target target;
+    uint64_t bits;
+} plc_write;
+
+/* A system point that shows the host's clock or counters. */
+enum {
+    PLC_POINT_CONSTANT, /* parameter */
+    PLC_POINT_CLOCK,    /* parameter: half of the period in ns */
+    PLC_POINT_FIRST_SCAN,
+    PLC_POINT_TOGGLE,
+    PLC_POINT_COUNTER,
+    PLC_POINT_TIME, /* ms of this scan */
+    PLC_POINT_SHORTEST,
+    PLC_POINT_LONGEST,
+    PLC_POINT_YEAR,
+    PLC_POINT_YEAR_2,
+    PLC_POINT_MONTH,
+    PLC_POINT_DAY,
+    PLC_POINT_WEEKDAY, /* Sunday is 1 */
+    PLC_POINT_HOUR,
+    PLC_POINT_MINUTE,
+    PLC_POINT_SECOND,
+};
+
+typedef struct {
+    plc_target target;
+    int64_t code, parameter;
+} plc_point;
+
+/* The clock and the counters of a machine, between two scans. */
+typedef struct {
+    int64_t scan_id;  /* scans made */
+    int64_t time_ns;  /* simulated time */
+    int64_t rtc_us;   /* local date and time, in us since 1970, that the clock had … */
+    int64_t rtc_ns;   /* … at this simulated time */
+    int64_t shortest_ns, longest_ns;
+} plc_clock;
+
+typedef struct {
+    const plc_entry *entry;
+    void *image;
+    plc_clock clock;
+    const plc_point *points;
+    const plc_write *forces;
+    const plc_target *inputs;
+    const uint64_t *feed;     /* a row of input_count numbers a scan; after the last row the first again */
+    const plc_target *pauses; /* cells that, when they are not 0, end a run before the scan that would see them */
+    int64_t point_count, force_count, input_count, feed_rows, pause_count;
+    int64_t row; /* of the feed, for the next scan */
+} plc_host;
+
+/* Make up to `scans` scans of `dt` ns each; how many were made. */
+__attribute__((visibility("default"))) int64_t plc_run(plc_host *host, int64_t scans, int64_t dt);
+
+/* Compare `size` bytes of an image with those of `kept`, which becomes the same. `slots` has for each byte the slot of
+ * the cell that it is of. The changed slots go to `changed`, in the order of the image; how many there are. */
+__attribute__((visibility("default"))) int64_t plc_changes(const uint8_t *image, uint8_t *kept, int64_t size,
+                                                           const int32_t *slots, int32_t *changed);
+
+#endif
