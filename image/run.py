@@ -26,11 +26,11 @@ Pilotlight runs: {url}
   1. Open the address. The certificate is the device's own, so the browser asks once.
   2. Make the first user. That claims the device; this user is its administrator.
   3. In the OpenPLC Editor: connect to {address}, build and upload a program.
-     Without the Editor: upload a program's ZIP on the status page.
+     Without the Editor: docs/dbus.md tells how to hand over a program's ZIP.
 
   A root shell inside:  ./build-image.sh shell {board}
-  There:                pilotlight lines     its digital lines; 'pilotlight lines set start 1' moves one
-                        pilotlight tags      every value it has
+  There:                pilotlight lines            its digital lines; 'pilotlight lines set start 1' moves one
+                        pilotlight tags read '*'    every value it has
 
 Ctrl-C ends it; its settings and programs are kept.
 """

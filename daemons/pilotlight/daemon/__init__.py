@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .errors import NotPermitted as NotPermitted
     from .errors import SettingsError as SettingsError
     from .errors import Timeout as Timeout
-    from .errors import TooLarge as TooLarge
     from .errors import Unavailable as Unavailable
     from .errors import WrongState as WrongState
     from .identity import Caller as Caller
@@ -52,7 +51,6 @@ _HOME = {
         "NotPermitted",
         "SettingsError",
         "Timeout",
-        "TooLarge",
         "Unavailable",
         "WrongState",
     ),

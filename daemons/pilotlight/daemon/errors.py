@@ -62,12 +62,6 @@ class WrongState(DaemonError):
     dbus_name = PREFIX + "WrongState"
 
 
-class TooLarge(DaemonError):
-    """More than the stated limit."""
-
-    dbus_name = PREFIX + "TooLarge"
-
-
 class Unavailable(DaemonError):
     """The daemon or device that has to answer is not there."""
 
