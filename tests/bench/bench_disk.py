@@ -51,7 +51,7 @@ def fresh_layer() -> Iterator[Path]:
 
 
 def run(quick: bool) -> list[Row]:
-    """Measure the disk that is built in this checkout, or else is built first; the median of three starts, `quick` one."""
+    """Measure the disk of this checkout, built first if it is missing; the median of three starts, `quick` one."""
     if not DISK.exists():
         with this_checkout() as checkout:
             checkout.build(BOARD)
