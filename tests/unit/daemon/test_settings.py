@@ -111,7 +111,7 @@ def test_what_yaml_writes_is_read_back(value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1e3", 1000.0), ("-2E-1", -0.2), ("0.5", 0.5), (".5", 0.5), ("3.", 3.0), ("0189", "0189"), ("1e", "1e"), (".", ".")],
+    [("1e3", 1000.0), ("-2E-1", -0.2), ("0.5", 0.5), (".5", 0.5), ("3.", 3.0), ("0189", "0189"), ("1e", "1e")],
 )
 def test_which_words_are_numbers(text: str, value: object) -> None:
     tree = parse(text.encode())
