@@ -18,6 +18,7 @@ from pilotlight.plc import (
     Program,
     Real,
     Rung,
+    TimeMode,
     Word,
     calc,
     copy,
@@ -217,7 +218,7 @@ def points_program() -> Program:
 def test_a_host_shows_the_points_as_the_runner_does(start: datetime, dt_ms: int, home: Path) -> None:
     logic = points_program()
     runner = PLCRunner(logic)
-    runner._period(dt_ms * MS)
+    runner.set_time_mode(TimeMode.FIXED_STEP, dt=dt_ms / 1000)
     runner.set_rtc(start)
     engine = NativeEngine.of(logic.ir)
     host = Host(engine)

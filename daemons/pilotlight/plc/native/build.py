@@ -91,29 +91,30 @@ def _support() -> bytes:
     return digest.digest()
 
 
-def key(files: Mapping[str, str], flags: Sequence[str] = ()) -> str:
+def key(files: Mapping[str, str], options: Sequence[str] = ()) -> str:
     """The digest of everything that decides what a build gives; raises CompilerMissing."""
-    digest = hashlib.sha256(repr((_identity(compiler()), FLAGS, LINK, tuple(flags), sorted(files.items()))).encode())
+    digest = hashlib.sha256(repr((_identity(compiler()), FLAGS, LINK, tuple(options), sorted(files.items()))).encode())
     digest.update(_support())
     return digest.hexdigest()[:32]
 
 
 def build(
-    files: Mapping[str, str], *, flags: Sequence[str] = (), limits: Limits | None = None, cache: Path | None = None
-) -> Path:
-    """The shared object of these sources, by file name, and the host's of this folder.
+    files: Mapping[str, str], *, support: Sequence[str] = ("plc_host.c",), flags: Sequence[str] = (),
+    limits: Limits | None = None, cache: Path | None = None,
+) -> Path:  # fmt: skip
+    """The shared object of these sources, by file name, and of the sources `support` of this folder.
 
     Raises CompilerMissing, or BuildError when gcc fails or goes beyond `limits`; the cache is then unchanged.
     """
     folder = cache or cache_folder()
-    result = folder / f"{key(files, flags)}.so"
+    result = folder / f"{key(files, (*support, *flags))}.so"
     if result.exists():
         os.utime(result)
         return result
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(prefix="build-", dir=folder) as work:
-            made = _make(Path(work), files, flags, limits or Limits())
+            made = _make(Path(work), files, support, flags, limits or Limits())
             made.replace(result)
         _prune(folder)
     except OSError as error:
@@ -121,10 +122,12 @@ def build(
     return result
 
 
-def _make(work: Path, files: Mapping[str, str], flags: Sequence[str], limits: Limits) -> Path:
+def _make(
+    work: Path, files: Mapping[str, str], support: Sequence[str], flags: Sequence[str], limits: Limits
+) -> Path:
     for name, text in files.items():
         (work / name).write_text(text)
-    sources = [work / name for name in files if name.endswith(".c")] + sorted(SUPPORT.glob("*.c"))
+    sources = [work / name for name in files if name.endswith(".c")] + [SUPPORT / name for name in support]
     objects = [work / f"{path.stem}.o" for path in sources]
     common = (compiler(), *FLAGS, *flags, "-I", str(work), "-I", str(SUPPORT))
     deadline = time.monotonic() + limits.seconds

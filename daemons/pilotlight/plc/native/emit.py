@@ -21,7 +21,7 @@ GROUP = 30
 """Instructions at which a function ends: small functions compile fast, large ones save calls."""
 PART = 400
 """Instructions at which a source ends: sources are compiled side by side."""
-_HEAD = "/* Written by pilotlight.plc.native. */\n"
+HEAD = "/* Written by pilotlight.plc.native. */\n"
 
 
 def emit(program: ir.Program, symbol: str = "program", *, part: int = PART) -> dict[str, str]:
@@ -38,8 +38,8 @@ def emit(program: ir.Program, symbol: str = "program", *, part: int = PART) -> d
     header = f"{symbol}.h"
     files = {header: _header(source, heads)}
     for number, texts in enumerate(_parts(functions, part)):
-        files[f"{symbol}_{number}.c"] = f'{_HEAD}#include "{header}"\n\n' + "\n".join(texts)
-    files[f"{symbol}.c"] = f'{_HEAD}#include "{header}"\n#include "plc_entry.h"\n\n' + _entry(source)
+        files[f"{symbol}_{number}.c"] = f'{HEAD}#include "{header}"\n\n' + "\n".join(texts)
+    files[f"{symbol}.c"] = f'{HEAD}#include "{header}"\n#include "plc_entry.h"\n\n' + _entry(source)
     return files
 
 
@@ -112,7 +112,7 @@ def _header(source: Source, heads: list[str]) -> str:
     members = [f"    {each.ctype} {each.member}[{counts[each.type]}];" for each in ARRAYS if counts[each.type]]
     return "\n".join(
         [
-            f'{_HEAD}#pragma once\n\n#include "plc_text.h"',
+            f'{HEAD}#pragma once\n\n#include "plc_text.h"',
             "",
             "typedef struct {",
             *members,

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A program of the language as the scan process sees it: through the C interface of native programs."""
+
+from __future__ import annotations
+
+import struct
+import time
+from pathlib import Path
+
+import pytest
+from pilotlight.plc import (
+    Bool,
+    Char,
+    Dint,
+    Int,
+    Program,
+    Real,
+    Rung,
+    Tm,
+    calc,
+    copy,
+    count_up,
+    on_delay,
+    out,
+    rise,
+    system,
+)
+from pilotlight.plc.native.build import build
+from pilotlight.plc.native.interface import SUPPORT_SOURCES, identity, program_files, variables
+from pilotlight.plc.native.layout import Layout
+from pilotlight.plc.native.scope import EmitError
+from pilotlight.runtime import native
+from pilotlight.runtime.native import NativeProgram
+from pilotlight.tags import Flags, Tag, Type
+from pilotlight.tags.directory import Directory
+
+MS = 1_000_000
+PERIOD_NS = 10 * MS
+HEADERS = Path(native.__file__).parent / "native"
+VALUE, FORCED, VARIABLE, SIZE = -4, -7, -2, -3
+
+with Program() as LOGIC:
+    with Rung(Bool("Button"), ~Bool("Locked")):
+        out(Bool("Lamp"))
+        on_delay(Bool("Late"), Int("Elapsed"), preset=30, unit=Tm)
+    with Rung(rise(Bool("Button"))):
+        count_up(Bool("Full"), Dint("Presses"), preset=2).reset(Bool("Zero"))
+    with Rung():
+        calc(Real("In") * 2, Real("Twice"))
+        copy("ä", Char("Größe"))
+        copy(system.rtc.year4, Int("Year"))
+    with Rung(system.sys.first_scan):
+        out(Bool("First"))
+        out(system.sys.cmd_mode_stop)
+
+LOCATED = {"Button": "%IX0.1", "Lamp": "%QX0.0", "Full": "%QX2.7"}
+
+
+class Loaded:
+    """The program, loaded, with an image of its own as a scan has it."""
+
+    def __init__(self, cache: Path) -> None:
+        files = program_files(LOGIC.ir, period_ns=PERIOD_NS, located=LOCATED)
+        library = build(files, support=SUPPORT_SOURCES, flags=("-I", str(HEADERS)), cache=cache)
+        # A copy for each test: the program's image is in the library.
+        own = cache / f"{time.monotonic_ns()}.so"
+        own.write_bytes(library.read_bytes())
+        self.program = NativeProgram.load(own)
+        tags = [Tag(v.name, Type(v.type), flags=Flags(v.flags)) for v in self.program.variables]
+        self.directory = Directory(tags)
+        self.image = bytearray(self.directory.image_size)
+        offsets = [self.directory.offset(n) for n in range(len(self.program.variables))]
+        self.program.prepare(memoryview(self.image), offsets)
+        self.program.bind(0, [(0, 0), (0, 1)])
+        self.program.bind(1, [(0, 0), (1, 0), (2, 7)])
+        self.now = 5_000_000_000
+
+    def index(self, name: str) -> int:
+        return [variable.name for variable in self.program.variables].index(name)
+
+    def scan(self, *, lines: int = 0, ms: int = 10) -> int:
+        self.now += ms * MS
+        self.program.inputs(lines)
+        self.program.run(0, 0, self.now)
+        self.program.capture()
+        return self.program.outputs(0b010)
+
+    def __getitem__(self, name: str) -> int | float:
+        variable, start = self.program.variables[self.index(name)], self.directory.offset(self.index(name))
+        code = {1: "B", 3: "h", 4: "i", 14: "f", 20: "B"}[variable.type]
+        number: int | float = struct.unpack_from(code, self.image, start)[0]
+        return number
+
+
+@pytest.fixture
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    cache = tmp_path_factory.getbasetemp() / "native-interface"
+    cache.mkdir(exist_ok=True)
+    return Loaded(cache)
+
+
+def test_the_program_describes_itself(loaded: Loaded) -> None:
+    program = loaded.program
+    assert program.identity == identity(LOGIC.ir)
+    assert [(task.period_ns, task.priority) for task in program.tasks] == [(PERIOD_NS, 0)]
+    flags = {variable.name: Flags(variable.flags) for variable in program.variables}
+    assert flags["Button"] == Flags.INPUT | Flags.WRITABLE
+    assert flags["Lamp"] == Flags.OUTPUT | Flags.WRITABLE
+    assert flags["Presses"] == Flags.RETENTIVE | Flags.WRITABLE
+    assert flags["fault.out_of_range"] == flags["rtc.year4"] == Flags(0)
+    assert not [name for name in flags if name.startswith("#")]
+    layout = Layout(LOGIC.ir.cells)
+    assert [layout.cells[slot].name for slot in variables(LOGIC.ir)] == list(flags)
+
+
+def test_it_runs_from_lines_to_lines(loaded: Loaded) -> None:
+    assert loaded.scan(lines=0b01) == 0b010
+    assert loaded["First"] == 1
+    assert loaded.scan(lines=0b10) == 0b011
+    assert (loaded["First"], loaded["Lamp"], loaded["Presses"], loaded["Größe"]) == (0, 1, 1, ord("ä"))
+    assert loaded.scan() == 0b010
+    assert loaded.scan(lines=0b10) == 0b111
+    assert loaded["Year"] == time.localtime().tm_year
+    assert loaded["sys.cmd_mode_stop"] == 0
+
+
+def test_timers_go_by_the_time_of_the_scan(loaded: Loaded) -> None:
+    loaded.scan(lines=0b10)
+    for _ in range(19):
+        loaded.scan(lines=0b10, ms=900)
+    assert loaded["Elapsed"] == 0
+    for _ in range(50):
+        loaded.scan(lines=0b10, ms=900)
+    assert loaded["Elapsed"] == 1
+    loaded.scan(lines=0b10, ms=3_600_000)
+    assert loaded["Elapsed"] == 1
+
+
+def test_writes_and_forces(loaded: Loaded) -> None:
+    program, number = loaded.program, loaded.index("In")
+    assert program.write(number, struct.pack("<f", 1.5)) == 0
+    loaded.scan()
+    assert loaded["Twice"] == 3.0
+    lamp = loaded.index("Lamp")
+    assert program.force(lamp, b"\1") == 0
+    assert program.write(lamp, b"\0") == FORCED
+    assert loaded.scan() == 0b011
+    assert program.force(loaded.index("Locked"), b"\1") == 0
+    assert program.unforce(lamp) == 0
+    assert loaded.scan(lines=0b10) == 0b010
+    assert loaded["Locked"] == 1
+    assert program.unforce(lamp) == 0
+
+
+def test_what_a_variable_cannot_hold_is_refused(loaded: Loaded) -> None:
+    program = loaded.program
+    assert program.write(loaded.index("Lamp"), b"\2") == VALUE
+    assert program.force(loaded.index("rtc.year4"), b"\0\0") == VALUE
+    assert program.write(loaded.index("Presses"), b"\0") == SIZE
+    assert program.write(9999, b"\0") == program.unforce(9999) == VARIABLE
+    number = loaded.index("In")
+    for value in (-0.0, float("nan")):
+        assert program.write(number, struct.pack("<f", value)) == 0
+    program.capture()
+    assert loaded.image[loaded.directory.offset(number) :][:4] == b"\0\0\xc0\x7f"
+    assert program.write(number, struct.pack("<f", -0.0)) == 0
+    program.capture()
+    assert loaded.image[loaded.directory.offset(number) :][:4] == bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("located", "why"),
+    [
+        ({"Lamp": "%QX1024.0"}, "is no point"),
+        ({"Lamp": "QX0.0"}, "is no point"),
+        ({"Presses": "%QX0.0"}, "no BOOL tag"),
+        ({"Nothing": "%QX0.0"}, "no BOOL tag"),
+    ],
+)
+def test_points_and_tags_must_exist(located: dict[str, str], why: str) -> None:
+    with pytest.raises(EmitError, match=why):
+        program_files(LOGIC.ir, period_ns=PERIOD_NS, located=located)
