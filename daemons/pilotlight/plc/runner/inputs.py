@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What went into each retained scan from outside: patches, forces, the mode, the clock.
+
+With the image before it, that is all a scan needs to be run again exactly.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+BUDGET = 32 * 1024 * 1024
+"""Bytes of patches that are kept; beyond it those of the oldest scans go."""
+_ENTRY_BYTES = 200
+"""What the patches of one scan cost beside their slots and numbers."""
+
+Numbers = dict[int, int | float]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What holds for a scan and mostly for the next: forces before and after the logic, the mode, the clock."""
+
+    before: Numbers
+    after: Numbers
+    running: bool
+    clock: tuple[datetime, int]
+
+
+class Inputs:
+    """Patches by scan, and conditions by the first scan they hold for."""
+
+    def __init__(self) -> None:
+        self._patches: OrderedDict[int, tuple[bytes, bytes]] = OrderedDict()
+        self._conditions: list[Conditions] = []
+        self._firsts: list[int] = []
+        self._oldest = 0
+        self.size = 0
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._patches.clear()
+        self._conditions, self._firsts = [], []
+        self._oldest = self.size = 0
+
+    def record(
+        self, scan_id: int, patches: Mapping[int, int | float], conditions: Conditions, image: Sequence[Any],
+        oldest: int,
+    ) -> None:  # fmt: skip
+        """Keep what the newest scan was given; `image` is what it left, `oldest` the oldest scan retained."""
+        if not self._conditions or self._conditions[-1] != conditions:
+            self._conditions.append(conditions)
+            self._firsts.append(scan_id)
+            passed = bisect_right(self._firsts, oldest) - 1
+            if passed > 0:
+                del self._conditions[:passed], self._firsts[:passed]
+        if patches:
+            # The number of a patch that nothing has overwritten is in the image.
+            left = [slot for slot, number in patches.items() if image[slot] == number]
+            other = {slot: number for slot, number in patches.items() if image[slot] != number}
+            slots = array("I", [*other, *left]).tobytes()
+            numbers = array("d", other.values()).tobytes()
+            self._patches[scan_id] = slots, numbers
+            self.size += len(slots) + len(numbers) + _ENTRY_BYTES
+        while self._patches and (self.size > BUDGET or next(iter(self._patches)) <= oldest):
+            gone, (slots, numbers) = self._patches.popitem(last=False)
+            self._oldest = gone + 1
+            self.size -= len(slots) + len(numbers) + _ENTRY_BYTES
+
+    def cut(self, scan_id: int) -> None:
+        """Forget what the scans after one were given."""
+        while self._patches and next(reversed(self._patches)) > scan_id:
+            _number, (slots, numbers) = self._patches.popitem()
+            self.size -= len(slots) + len(numbers) + _ENTRY_BYTES
+        keep = bisect_right(self._firsts, scan_id)
+        del self._conditions[keep:], self._firsts[keep:]
+
+    def patches(self, scan_id: int, image: Sequence[Any]) -> Numbers:
+        """The patches of a scan that left `image`; KeyError when they are no longer kept."""
+        if scan_id < self._oldest:
+            raise KeyError(scan_id)
+        slots, numbers = self._patches.get(scan_id, (b"", b""))
+        other = array("d", numbers)
+        found: Numbers = {}
+        for place, slot in enumerate(array("I", slots)):
+            found[slot] = _as(image[slot], other[place]) if place < len(other) else image[slot]
+        return found
+
+    def conditions(self, scan_id: int) -> Conditions:
+        """The conditions of a scan; KeyError when it was not recorded."""
+        place = bisect_right(self._firsts, scan_id) - 1
+        if place < 0:
+            raise KeyError(scan_id)
+        return self._conditions[place]
+
+
+def _as(sample: int | float, number: float) -> int | float:
+    return number if isinstance(sample, float) else int(number)
