@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plc_host.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+static void put(void *image, plc_target target, uint64_t bits) {
+    memcpy((uint8_t *)image + target.offset, &bits, target.size);
+}
+
+static uint64_t get(const void *image, plc_target target) {
+    uint64_t bits = 0;
+    memcpy(&bits, (const uint8_t *)image + target.offset, target.size);
+    return bits;
+}
+
+static int64_t milliseconds(int64_t ns) {
+    int64_t ms = (ns + 500000) / 1000000;
+    return ms < INT16_MAX ? ms : INT16_MAX;
+}
+
+static int64_t floored(int64_t a, int64_t b) { return a / b - (a % b < 0); }
+
+/* Year, month and day of a day since 1970, counted in eras of 400 years that begin in March. */
+static int64_t calendar(int64_t code, int64_t days) {
+    int64_t shifted = days + 719468, era = floored(shifted, 146097);
+    int64_t day_of_era = shifted - era * 146097;
+    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t month = (5 * day_of_year + 2) / 153;
+    int64_t year = year_of_era + era * 400 + (month >= 10);
+    switch (code) {
+    case PLC_POINT_YEAR: return year;
+    case PLC_POINT_YEAR_2: return year % 100;
+    case PLC_POINT_MONTH: return month < 10 ? month + 3 : month - 9;
+    case PLC_POINT_DAY: return day_of_year - (153 * month + 2) / 5 + 1;
+    default: return (days % 7 + 11) % 7 + 1; /* 1970 began on a Thursday */
+    }
+}
+
+static int64_t shown(const plc_clock *clock, const plc_point *point, int64_t dt) {
+    int64_t seconds = floored(clock->rtc_us + (clock->time_ns - clock->rtc_ns) / 1000, 1000000);
+    int64_t days = floored(seconds, 86400), second = seconds - days * 86400;
+    switch (point->code) {
+    case PLC_POINT_CLOCK: return clock->time_ns / point->parameter % 2;
+    case PLC_POINT_FIRST_SCAN: return clock->scan_id == 0;
+    case PLC_POINT_TOGGLE: return clock->scan_id % 2;
+    case PLC_POINT_COUNTER: return clock->scan_id < INT32_MAX ? clock->scan_id : INT32_MAX;
+    case PLC_POINT_TIME: return milliseconds(dt);
+    case PLC_POINT_SHORTEST: return milliseconds(clock->shortest_ns);
+    case PLC_POINT_LONGEST: return milliseconds(clock->longest_ns);
+    case PLC_POINT_HOUR: return second / 3600;
+    case PLC_POINT_MINUTE: return second / 60 % 60;
+    case PLC_POINT_SECOND: return second % 60;
+    case PLC_POINT_CONSTANT: return point->parameter;
+    default: return calendar(point->code, days);
+    }
+}
+
+static void force(const plc_host *host) {
+    for (int64_t n = 0; n < host->force_count; n++)
+        put(host->image, host->forces[n].target, host->forces[n].bits);
+}
+
+static void feed(plc_host *host) {
+    if (host->feed_rows == 0)
+        return;
+    const uint64_t *row = host->feed + host->row * host->input_count;
+    for (int64_t n = 0; n < host->input_count; n++)
+        put(host->image, host->inputs[n], row[n]);
+    host->row = (host->row + 1) % host->feed_rows;
+}
+
+static bool paused(const plc_host *host) {
+    for (int64_t n = 0; n < host->pause_count; n++)
+        if (get(host->image, host->pauses[n]) != 0)
+            return true;
+    return false;
+}
+
+int64_t plc_run(plc_host *host, int64_t scans, int64_t dt) {
+    plc_clock *clock = &host->clock;
+    for (int64_t scan = 0; scan < scans; scan++) {
+        if (paused(host))
+            return scan;
+        memset((uint8_t *)host->image + host->entry->faults, 0, 3);
+        feed(host);
+        for (int64_t n = 0; n < host->point_count; n++)
+            put(host->image, host->points[n].target, (uint64_t)shown(clock, &host->points[n], dt));
+        force(host);
+        host->entry->logic(host->image, dt);
+        force(host);
+        host->entry->edges(host->image);
+        clock->shortest_ns = clock->scan_id == 0 || dt < clock->shortest_ns ? dt : clock->shortest_ns;
+        clock->longest_ns = dt > clock->longest_ns ? dt : clock->longest_ns;
+        clock->time_ns += dt;
+        clock->scan_id++;
+    }
+    return scans;
+}
+
+int64_t plc_changes(const uint8_t *image, uint8_t *kept, int64_t size, const int32_t *slots, int32_t *changed) {
+    int64_t count = 0;
+    for (int64_t start = 0; start < size; start += 8) {
+        uint64_t now, was;
+        memcpy(&now, image + start, 8);
+        memcpy(&was, kept + start, 8);
+        if (now == was)
+            continue;
+        for (int64_t n = start; n < start + 8; n++)
+            if (image[n] != kept[n] && (count == 0 || changed[count - 1] != slots[n]))
+                changed[count++] = slots[n];
+        memcpy(kept + start, image + start, 8);
+    }
+    return count;
+}
