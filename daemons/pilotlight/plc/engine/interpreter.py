@@ -14,6 +14,7 @@ from typing import Any
 
 from pilotlight.plc import ir
 from pilotlight.plc.engine.compiler import Compiler
+from pilotlight.plc.engine.explaining import explained
 from pilotlight.plc.engine.flow import CallSection, Network, RungNode, Section
 from pilotlight.plc.engine.machine import Machine
 from pilotlight.plc.engine.walking import Event
@@ -86,11 +87,11 @@ class Interpreter:
 
     def _walk(self, network: Network, calls: tuple[str, ...]) -> Iterator[Event]:
         m = self.machine
-        explained = []
+        reasons = []
         for rung in network.rungs:
             rung.decide(m)
-            explained.append(self._explained(rung))
-        for rung, details in zip(network.rungs, explained, strict=True):
+            reasons.append(self._explained(rung))
+        for rung, details in zip(network.rungs, reasons, strict=True):
             powers = tuple(rung.powers)
             yield Event("rung", rung.section, rung.number, 0, None, powers, details, calls)
             seen = {0}
@@ -133,37 +134,4 @@ class Interpreter:
 
         Nothing in the image changes.
         """
-        parts = condition.of if isinstance(condition, ir.All) else (condition,)
-        m = self.machine
-        faults = m.cells[: len(ir.TRANSIENT_FAULTS)]
-        found: list[tuple[str, str, str]] = []
-        for part in parts:
-            text = ir.condition_text(self.program, part)
-            if not asked:
-                found.append((text, "skipped", ""))
-                continue
-            holds = self._compiler.of.test(part).true(m)
-            found.append((text, "true" if holds else "false", self._seen(part)))
-            asked = holds
-        m.cells[: len(ir.TRANSIENT_FAULTS)] = faults
-        return tuple(found)
-
-    def _seen(self, condition: ir.Condition) -> str:
-        if isinstance(condition, ir.Compare):
-            return ", ".join(self._value_text(each) for each in (condition.left, condition.right))
-        if isinstance(condition, ir.Truth):
-            return self._value_text(condition.value)
-        if isinstance(condition, (ir.Rise, ir.Fall)):
-            return self._value_text(ir.Load(condition.slot))
-        if isinstance(condition, ir.Not):
-            return self._seen(condition.of)
-        return "; ".join(filter(None, (self._seen(each) for each in condition.of)))
-
-    def _value_text(self, expression: ir.Expression) -> str:
-        if isinstance(expression, ir.Constant):
-            return str(expression.value)
-        whole, real = self._compiler.of.either(expression)
-        value: Any = whole.value(self.machine) if whole is not None else 0
-        if real is not None:
-            value = real.value(self.machine)
-        return f"{ir.expression_text(self.program, expression)}={value}"
+        return explained(self.program, self.machine.cells, condition, self._compiler.of, asked=asked)

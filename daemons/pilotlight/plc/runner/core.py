@@ -6,7 +6,7 @@ What a program computes cannot raise; the callbacks of monitors and breakpoints 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self
@@ -16,11 +16,12 @@ from pilotlight.plc.engine.conditions import Test
 from pilotlight.plc.engine.expressions import Expressions
 from pilotlight.plc.engine.machine import Machine
 from pilotlight.plc.language.conditions import lower_all
+from pilotlight.plc.language.points import POINTS
 from pilotlight.plc.language.program import Program
 from pilotlight.plc.language.tag import ACTIVE, Tag
 from pilotlight.plc.runner.history import History, LabeledSnapshot
 from pilotlight.plc.runner.scanner import Scanner
-from pilotlight.plc.runner.state import SystemState
+from pilotlight.plc.runner.state import RunResult, SystemState
 from pilotlight.plc.runner.watching import Breakpoint, Monitor, Watch
 from pilotlight.tags import Value
 
@@ -32,10 +33,10 @@ class Runner(Scanner):
     """Runs one program. Not for several threads at a time."""
 
     def __init__(
-        self, logic: Program | None = None, *, dt_ns: int, history: Mapping[str, int] | None = None,
-        auto_start: bool = True,
+        self, logic: Program | Sequence[Program] | None = None, *, dt_ns: int,
+        history: Mapping[str, int] | None = None, auto_start: bool = True, initial_state: SystemState | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(logic, dt_ns=dt_ns, history=history, auto_start=auto_start)
+        super().__init__(logic, dt_ns=dt_ns, history=history, auto_start=auto_start, initial_state=initial_state)
         self._watches: list[Watch] = []
         self._last_id = 0
 
@@ -69,16 +70,16 @@ class Runner(Scanner):
                 break
         return self.current_state
 
-    def _until(self, holds: Callable[[SystemState], bool], max_cycles: int) -> bool:
+    def _until(self, holds: Callable[[SystemState], bool], max_cycles: int) -> RunResult:
         if max_cycles < 1:
             raise ValueError("run_until() makes at least one scan")
         for _ in range(max_cycles):
             paused = self._scan()
-            if holds(self.current_state):
-                return True
+            if holds(self._state_at(self._history.newest_scan_id)):
+                return RunResult.of(self.current_state, True)
             if paused:
                 break
-        return False
+        return RunResult.of(self.current_state, False)
 
     def _asked(self, conditions: tuple[object, ...]) -> Callable[[SystemState], bool]:
         """A question to the state after each scan: a function of it, or conditions."""
@@ -103,13 +104,23 @@ class Runner(Scanner):
         return test.true(Machine(image))
 
     def monitor(self, tag: str | Tag, callback: Callable[[Any, Any], object]) -> Monitor:
-        """Call `callback(current, previous)` after each scan that changed the tag. KeyError for an unknown name."""
-        slot = self.names.find(tag)
+        """Call `callback(current, previous)` after each scan that changed the tag.
+
+        A name that nothing has used so far is waited for; its previous value is None then.
+        """
+        self._settle()
         self.points.show(self._cells)
         self._last_id += 1
-        watch = Monitor(self, self._last_id, slot, self.names.value(slot, self._cells[slot]), callback)
+        watch = Monitor(self, self._last_id, tag.name if isinstance(tag, Tag) else tag, callback)
+        if isinstance(tag, Tag) or tag in POINTS:
+            self.names.find(tag)
+        watch.seen = self._value_of(watch.name)
         self._watches.append(watch)
         return watch
+
+    def _value_of(self, name: str) -> Value | None:
+        slot = self.names.slots.get(name)
+        return None if slot is None else self.names.value(slot, self._cells[slot])
 
     def _when(self, conditions: tuple[object, ...]) -> Breakpoint:
         self._last_id += 1
@@ -125,13 +136,13 @@ class Runner(Scanner):
         watches = list(self._watches)
         for watch in watches:
             if isinstance(watch, Monitor):
-                watch.look(self.names.value(watch.slot, self._cells[watch.slot]))
+                watch.look(self._value_of(watch.name))
         pause = False
         for watch in watches:
             if not isinstance(watch, Breakpoint) or not watch.enabled:
                 continue
             tip = self._history.newest_scan_id
-            if watch.holds(self._state(tip, self.points.time_ns, self._cells)):
+            if watch.holds(self._state_at(tip)):
                 pause = pause or watch.pauses
                 for label in watch.labels:
                     timestamp = self.simulation_time
@@ -158,7 +169,7 @@ class Runner(Scanner):
     def fork(self, scan_id: int | None = None) -> Self:
         """A runner of its own that goes on from a retained scan, without forces, patches and watches."""
         number = self._playhead if scan_id is None else scan_id
-        time_ns, image = self._history.image(number)
+        time_ns, image = self._history.time_of(number), self._history.image(number)
         other = self._sibling()
         for cell in self.names.cells[len(other.names.cells) :]:
             other.names.slots[cell.name] = len(other.names.cells)
@@ -169,13 +180,12 @@ class Runner(Scanner):
         points.fixed, points.battery = self.points.fixed, self.points.battery
         points.scan_id, points.time_ns = number, time_ns
         points.adopt_clock(self.points)
-        other._history.restart(number, time_ns, other._cells)
-        other._playhead = number
+        other._restarted()
         return other
 
     def _adopt_history(self, rules: Mapping[str, int]) -> None:
         self._rules = dict(rules)
-        self._history = History(self._state, self.names.cells, **self._rules)
+        self._history = History(self._state_at, self.names.cells, **self._rules)
 
     def _sibling(self) -> Self:
         raise NotImplementedError(f"{type(self).__name__} cannot be forked")
@@ -198,6 +208,7 @@ class Runner(Scanner):
         return self.current_state
 
     def _reset(self, keep: Callable[[ir.Cell], bool], *, keep_clock: bool) -> None:
+        self._settle()
         cells = self._cells
         for slot, cell in enumerate(self.names.cells):
             if cell.internal or not keep(cell):
@@ -205,8 +216,7 @@ class Runner(Scanner):
         self.points.restart(keep_clock=keep_clock)
         self.points.running = True
         self._last_clock = None
-        self._history.restart(0, 0, cells)
-        self._playhead = 0
+        self._restarted()
 
     def set_rtc(self, now: datetime) -> None:
         """Set the clock of the program."""

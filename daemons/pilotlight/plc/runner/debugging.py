@@ -10,7 +10,10 @@ from typing import Any
 
 from pilotlight.plc import ir
 from pilotlight.plc.engine import Event
+from pilotlight.plc.engine.explaining import explained
+from pilotlight.plc.language.conditions import lower_all
 from pilotlight.plc.runner.core import Runner
+from pilotlight.tags import Value
 
 _MARKS = {"true": "T", "false": "F"}
 MOST_TRACES = 100
@@ -58,23 +61,77 @@ class RungTrace:
     events: tuple[ScanStep, ...]
 
 
+class ScanContext:
+    """The image of a runner while a scan is under way, by name."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def get_tag(self, name: str, default: Any = None) -> Any:
+        """The value of a tag, or `default` when there is none."""
+        return self._value(name, default, internal=False)
+
+    def get_memory(self, name: str, default: Any = None) -> Any:
+        """The number of an internal cell, or `default` when there is none."""
+        return self._value(name, default, internal=True)
+
+    def _value(self, name: str, default: Any, *, internal: bool) -> Any:
+        names = self._runner.names
+        slot = names.slots.get(name)
+        if slot is None or names.cells[slot].internal != internal:
+            return default
+        number = self._runner._cells[slot]
+        return number if internal else names.value(slot, number)
+
+    def set_tag(self, name: str, value: Value) -> None:
+        """Give a tag a value, as logic would; TagValueError when it does not fit, ValueError for read-only points."""
+        names = self._runner.names
+        slot = names.find(name, value)
+        names.refuse_readonly(slot)
+        self._runner._cells[slot] = names.number(slot, value)
+
+
+class _Scan:
+    """A scan that has begun."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._patches, self._forces = dict(runner._patches), dict(runner._forces)
+        self._stop = runner._begin()
+        self._before = list(runner._before)
+
+    def commit(self) -> None:
+        """End it."""
+        self._runner._commit(self._stop)
+        self._runner._look()
+
+    def abandon(self) -> None:
+        """Make it one that has not happened."""
+        runner = self._runner
+        runner._engine.load(self._before)
+        runner._patches = {**self._patches, **runner._patches}
+        runner._forces = self._forces
+        runner._scanning = False
+
+
 class Debugger:
     """Steps through scans of a runner and keeps the traces of the newest ones."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self._traces: OrderedDict[int, dict[int, list[ScanStep]]] = OrderedDict()
-        self._last: ScanStep | None = None
+        self._last: tuple[int, int, ScanStep] | None = None
+        self._prepared: _Scan | None = None
 
-    def scan_steps(self) -> Iterator[tuple[int, ir.Rung]]:
+    def scan_steps(self) -> Iterator[tuple[int, ir.Rung, ScanContext]]:
         """Make a scan, pausing behind each rung of the main program.
 
         The scan is committed when the iterator is exhausted. When it is closed before, nothing has happened and
         the patches wait for the next scan.
         """
-        rungs = self._runner.logic.ir.rungs
+        rungs, context = self._runner.logic.ir.rungs, ScanContext(self._runner)
         for number in self._guarded(self._runner._engine.rungs):
-            yield number, rungs[number]
+            yield number, rungs[number], context
 
     def scan_steps_debug(self) -> Iterator[ScanStep]:
         """Make a scan, pausing before each instruction, and keep its trace. Commits as scan_steps() does."""
@@ -85,7 +142,7 @@ class Debugger:
                 main = event.rung
             step = self._step(event)
             steps.setdefault(main, []).append(step)
-            self._last = step
+            self._last = self._runner.points.scan_id + 1, main, step
             yield step
         self._traces[self._runner.history.newest_scan_id] = steps
         while len(self._traces) > MOST_TRACES:
@@ -93,21 +150,50 @@ class Debugger:
 
     def _guarded(self, logic: Any) -> Iterator[Any]:
         runner = self._runner
-        patches, forces = dict(runner._patches), dict(runner._forces)
-        stop = runner._begin()
-        before, finished = list(runner._before), False
+        scan = _Scan(runner)
+        finished = False
         try:
             if runner.points.running:
                 yield from logic(runner.points.dt_ns)
             finished = True
         finally:
             if finished:
-                runner._commit(stop)
-                runner._look()
+                scan.commit()
             else:
-                runner._engine.load(before)
-                runner._patches = {**patches, **runner._patches}
-                runner._forces = forces
+                scan.abandon()
+
+    def prepare_scan(self) -> tuple[ScanContext, float]:
+        """Begin a scan: all that comes before the logic. Gives its context and its seconds.
+
+        A scan that was begun before and not committed has not happened.
+        """
+        if self._prepared is not None:
+            self._prepared.abandon()
+        self._prepared = _Scan(self._runner)
+        return ScanContext(self._runner), self._runner.points.dt_ns / 1e9
+
+    def commit_scan(self, context: ScanContext, dt: float) -> None:
+        """End the scan that prepare_scan() began, as one of `dt` seconds. RuntimeError when none has begun."""
+        if self._prepared is None:
+            raise RuntimeError("no scan to commit: begin one with prepare_scan()")
+        scan, self._prepared = self._prepared, None
+        self._runner.points.dt_ns = round(dt * 1e9)
+        scan.commit()
+
+    def iter_top_level_rungs(self) -> Iterator[ir.Rung]:
+        """The rungs of the main program, in order."""
+        return iter(self._runner.logic.ir.rungs)
+
+    def evaluate_condition_value(
+        self, condition: object, context: ScanContext | None = None
+    ) -> tuple[bool, tuple[ConditionTrace, ...]]:
+        """Whether a condition, of the language or of the IR, holds as the image is now, and its parts."""
+        runner = self._runner
+        lowered = condition if isinstance(condition, ir.Condition) else lower_all(runner.names, (condition,))
+        cells = runner._cells.copy()
+        program = ir.Program(tuple(runner.names.cells), (), tuple(runner.names.tables))
+        parts = tuple(ConditionTrace(*part) for part in explained(program, cells, lowered))
+        return all(part.status == "true" for part in parts), parts
 
     def _step(self, event: Event) -> ScanStep:
         program = self._runner.logic.ir
@@ -141,6 +227,13 @@ class Debugger:
             raise KeyError(rung_id)
         return RungTrace(number, rung_id, tuple(events))
 
-    def inspect_event(self) -> ScanStep | None:
-        """The newest stop of a scan in steps, also of one under way; None before the first."""
+    def inspect_event(self) -> tuple[int, int, ScanStep] | None:
+        """The newest stop of a scan in steps, also of one under way: the numbers of its scan and of its rung in the
+        main program, and the stop. None before the first."""
         return self._last
+
+    last_event = inspect_event
+
+    def rung_trace(self, rung_id: int) -> RungTrace:
+        """The trace of a rung in the newest scan; KeyError as for inspect()."""
+        return self.inspect(rung_id, self._runner.history.newest_scan_id)

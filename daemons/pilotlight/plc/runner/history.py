@@ -11,6 +11,7 @@ from typing import Any
 
 from pilotlight.plc import ir
 from pilotlight.plc.arithmetic import NOT_A_NUMBER
+from pilotlight.plc.runner.inputs import Inputs
 from pilotlight.plc.runner.state import SystemState
 from pilotlight.tags import Type
 
@@ -51,7 +52,7 @@ class History:
     """States of past scans. `limit` bounds their number, `budget` their bytes; the newest is always there."""
 
     def __init__(
-        self, make: Callable[[int, int, list[Any]], SystemState], cells: list[ir.Cell], *, limit: int | None = None,
+        self, make: Callable[[int], SystemState], cells: list[ir.Cell], *, limit: int | None = None,
         budget: int = BUDGET, interval: int = CHECKPOINT_INTERVAL,
     ) -> None:  # fmt: skip
         if limit is not None and limit < 1:
@@ -65,11 +66,13 @@ class History:
         self._interval = interval if limit is None else max(1, min(interval, limit))
         self._segments: list[_Segment] = []
         self._labels: list[LabeledSnapshot] = []
+        self.inputs = Inputs()
         self.size = 0
 
     def restart(self, scan_id: int, time_ns: int, image: list[Any]) -> None:
         """Forget all and begin with a state."""
         self._segments, self._labels, self.size = [], [], 0
+        self.inputs.clear()
         self._checkpoint(scan_id, time_ns, image)
 
     def _checkpoint(self, scan_id: int, time_ns: int, image: list[Any]) -> None:
@@ -94,6 +97,48 @@ class History:
         if self._labels and self._labels[0].scan_id < self.oldest_scan_id:
             self._labels = [each for each in self._labels if each.scan_id >= self.oldest_scan_id]
 
+    def cut(self, scan_id: int) -> None:
+        """Forget the scans after one; KeyError when it is not retained."""
+        if not self.contains(scan_id):
+            raise KeyError(scan_id)
+        while self._segments[-1].first > scan_id:
+            self.size -= self._segments.pop().size
+        segment = self._segments[-1]
+        kept = scan_id - segment.first
+        freed = sum(len(packed) + _SCAN_BYTES for packed in segment.changes[kept:])
+        del segment.changes[kept:], segment.times[kept + 1 :]
+        segment.size -= freed
+        self.size -= freed
+        self._labels = [each for each in self._labels if each.scan_id <= scan_id]
+        self.inputs.cut(scan_id)
+
+    def last_change(self, slot: int, scan_id: int) -> int | None:
+        """Number of the newest retained scan, not after `scan_id`, that changed a slot; None when none did."""
+        for place in range(len(self._segments) - 1, -1, -1):
+            segment = self._segments[place]
+            if segment.first > scan_id:
+                continue
+            for number in range(min(scan_id, segment.last), segment.first, -1):
+                if number <= self.oldest_scan_id:
+                    return None
+                if slot in _slots(segment.changes[number - segment.first - 1]):
+                    return number
+            if segment.first > self.oldest_scan_id and self._differs(slot, place):
+                return segment.first
+        return None
+
+    def _differs(self, slot: int, place: int) -> bool:
+        """Whether a checkpoint has another number in a slot than the scan before it."""
+        earlier, image = self._segments[place - 1], self._segments[place].image
+        number = earlier.image[slot] if slot < len(earlier.image) else float(self._cells[slot].default)
+        for packed in reversed(earlier.changes):
+            slots = _slots(packed)
+            if slot in slots:
+                number = array("d", packed[4 * len(slots) :])[slots.index(slot)]
+                break
+        now = image[slot] if slot < len(image) else number
+        return now != number and (now == now or number == number)
+
     @property
     def newest_scan_id(self) -> int:
         """Number of the newest scan."""
@@ -112,8 +157,8 @@ class History:
     def __len__(self) -> int:
         return self.newest_scan_id - self.oldest_scan_id + 1
 
-    def image(self, scan_id: int) -> tuple[int, list[Any]]:
-        """Time and image at the end of a scan; a tag that came later has its default. KeyError when not retained."""
+    def image(self, scan_id: int) -> list[Any]:
+        """The image at the end of a scan; a tag that came later has its default. KeyError when not retained."""
         if not self.contains(scan_id):
             raise KeyError(scan_id)
         segment = self._segments[bisect_right([each.first for each in self._segments], scan_id) - 1]
@@ -124,7 +169,7 @@ class History:
             slots, numbers = array("I", packed[: 4 * count]), array("d", packed[4 * count :])
             for slot, number in zip(slots, numbers, strict=True):
                 image[slot] = number
-        return segment.times[scan_id - segment.first], [self._number(slot, image[slot]) for slot in range(len(image))]
+        return [self._number(slot, image[slot]) for slot in range(len(image))]
 
     def _number(self, slot: int, number: float) -> int | float:
         if self._cells[slot].type is not Type.REAL:
@@ -133,8 +178,9 @@ class History:
 
     def at(self, scan_id: int) -> SystemState:
         """The state at the end of a scan; KeyError when it is not retained."""
-        time_ns, image = self.image(scan_id)
-        return self._make(scan_id, time_ns, image)
+        if not self.contains(scan_id):
+            raise KeyError(scan_id)
+        return self._make(scan_id)
 
     def range(self, first: int, behind: int) -> list[SystemState]:
         """The retained states from one scan up to before another."""
@@ -181,14 +227,24 @@ class History:
         """All retained scans with a label, oldest first."""
         return [each for each in self._labels if each.label == label]
 
-    def find(self, label: str) -> SystemState | None:
-        """The state of the newest scan with a label, or None."""
-        found = self.find_labeled(label)
-        return None if found is None else self.at(found.scan_id)
+    def find(self, what: str | Callable[[SystemState], object]) -> SystemState | None:
+        """The newest state with a label, or for which a function is true; None without one."""
+        if isinstance(what, str):
+            found = self.find_labeled(what)
+            return None if found is None else self.at(found.scan_id)
+        numbers = range(self.newest_scan_id, self.oldest_scan_id - 1, -1)
+        return next((state for state in map(self.at, numbers) if what(state)), None)
 
-    def find_all(self, label: str) -> list[SystemState]:
-        """The states of all retained scans with a label, oldest first."""
-        return [self.at(each.scan_id) for each in self.find_all_labeled(label)]
+    def find_all(self, what: str | Callable[[SystemState], object]) -> list[SystemState]:
+        """All retained states with a label, or for which a function is true, oldest first."""
+        if isinstance(what, str):
+            return [self.at(each.scan_id) for each in self.find_all_labeled(what)]
+        return [state for state in self if what(state)]
 
     def __iter__(self) -> Iterator[SystemState]:
         return (self.at(scan_id) for scan_id in range(self.oldest_scan_id, self.newest_scan_id + 1))
+
+
+def _slots(packed: bytes) -> array[int]:
+    """The slots of packed changes."""
+    return array("I", packed[: 4 * (len(packed) // 12)])

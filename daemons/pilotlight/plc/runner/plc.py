@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
@@ -13,7 +13,8 @@ from pilotlight.plc import ir
 from pilotlight.plc.language.program import Program
 from pilotlight.plc.language.tag import Tag
 from pilotlight.plc.runner.core import LONGEST_RUN, Runner
-from pilotlight.plc.runner.debugging import Debugger, RungTrace, ScanStep
+from pilotlight.plc.runner.debugging import ConditionTrace, Debugger, RungTrace, ScanContext, ScanStep
+from pilotlight.plc.runner.state import RunResult, SystemState
 from pilotlight.plc.runner.watching import Breakpoint
 from pilotlight.tags import Value
 
@@ -34,16 +35,18 @@ class PLC(Runner):
     """
 
     def __init__(
-        self, logic: Program | None = None, *, dt: float | None = None, realtime: bool = False,
-        history: int | None = None, history_budget: int | None = None, checkpoint_interval: int | None = None,
-        auto_start: bool = True,
+        self, logic: Program | Sequence[Program] | None = None, initial_state: SystemState | None = None, *,
+        dt: float | None = None, realtime: bool = False, history: int | None = None,
+        history_budget: int | None = None, checkpoint_interval: int | None = None, auto_start: bool = True,
     ) -> None:  # fmt: skip
         if realtime and dt is not None:
             raise ValueError("dt and realtime exclude each other")
         given = {"limit": history, "budget": history_budget, "interval": checkpoint_interval}
         rules = {name: value for name, value in given.items() if value is not None}
         seconds = 0.010 if dt is None else dt
-        super().__init__(logic, dt_ns=round(seconds * 1e9), history=rules, auto_start=auto_start)
+        super().__init__(
+            logic, dt_ns=round(seconds * 1e9), history=rules, auto_start=auto_start, initial_state=initial_state
+        )
         self.points.fixed = not realtime
         self.debug = Debugger(self)
         self._scopes: list[AbstractContextManager[Self]] = []
@@ -87,16 +90,20 @@ class PLC(Runner):
         """A breakpoint for scans in which the conditions hold, or in which a function of the state is true."""
         return self._when(conditions)
 
-    def run_until(self, *conditions: object, max_cycles: int = LONGEST_RUN) -> bool:
-        """Scan until the conditions hold; whether they did within `max_cycles` scans and before a pause."""
+    def run_until(self, *conditions: object, max_cycles: int = LONGEST_RUN) -> RunResult:
+        """Scan until the conditions hold; true when they did within `max_cycles` scans and before a pause."""
         return self._until(self._asked(conditions), max_cycles)
 
 
 class PLCRunner(Runner):
     """Runs a program, with the names of the language's first era; a scan takes 0.1 s unless set_time_mode() says so."""
 
-    def __init__(self, logic: Program | None = None, *, history_limit: int | None = None) -> None:
-        super().__init__(logic, dt_ns=100_000_000, history={} if history_limit is None else {"limit": history_limit})
+    def __init__(
+        self, logic: Program | Sequence[Program] | None = None, initial_state: SystemState | None = None, *,
+        history_limit: int | None = None,
+    ) -> None:  # fmt: skip
+        history = {} if history_limit is None else {"limit": history_limit}
+        super().__init__(logic, dt_ns=100_000_000, history=history, initial_state=initial_state)
         self._debugger = Debugger(self)
 
     def _sibling(self) -> Self:
@@ -150,15 +157,17 @@ class PLCRunner(Runner):
         """A breakpoint for scans in which a function of the state is true."""
         return self._when((function,))
 
-    def run_until(self, *conditions: object, max_cycles: int = LONGEST_RUN) -> bool:
-        """Scan until the conditions hold; whether they did within `max_cycles` scans and before a pause."""
+    def run_until(self, *conditions: object, max_cycles: int = LONGEST_RUN) -> RunResult:
+        """Scan until the conditions hold; true when they did within `max_cycles` scans and before a pause."""
+        if any(callable(each) and not isinstance(each, Tag) for each in conditions):
+            raise TypeError("run_until() takes conditions; run_until_fn() takes a function of the state")
         return self._until(self._asked(conditions), max_cycles)
 
-    def run_until_fn(self, function: object, *, max_cycles: int = LONGEST_RUN) -> bool:
-        """Scan until a function of the state is true; whether it was."""
+    def run_until_fn(self, function: object, *, max_cycles: int = LONGEST_RUN) -> RunResult:
+        """Scan until a function of the state is true; true when it was."""
         return self._until(self._asked((function,)), max_cycles)
 
-    def scan_steps(self) -> Iterator[tuple[int, ir.Rung]]:
+    def scan_steps(self) -> Iterator[tuple[int, ir.Rung, ScanContext]]:
         """A scan in steps; see Debugger."""
         return self._debugger.scan_steps()
 
@@ -166,10 +175,28 @@ class PLCRunner(Runner):
         """A scan in steps with a trace; see Debugger."""
         return self._debugger.scan_steps_debug()
 
+    def prepare_scan(self) -> tuple[ScanContext, float]:
+        """Begin a scan; see Debugger."""
+        return self._debugger.prepare_scan()
+
+    def commit_scan(self, context: ScanContext, dt: float) -> None:
+        """End the scan that prepare_scan() began; see Debugger."""
+        self._debugger.commit_scan(context, dt)
+
+    def iter_top_level_rungs(self) -> Iterator[ir.Rung]:
+        """The rungs of the main program."""
+        return self._debugger.iter_top_level_rungs()
+
+    def evaluate_condition_value(
+        self, condition: object, context: ScanContext | None = None
+    ) -> tuple[bool, tuple[ConditionTrace, ...]]:
+        """Whether a condition holds now, and why; see Debugger."""
+        return self._debugger.evaluate_condition_value(condition, context)
+
     def inspect(self, rung_id: int, scan_id: int | None = None) -> RungTrace:
         """The trace of a rung; see Debugger."""
         return self._debugger.inspect(rung_id, scan_id)
 
-    def inspect_event(self) -> ScanStep | None:
-        """The newest stop of a scan in steps."""
+    def inspect_event(self) -> tuple[int, int, ScanStep] | None:
+        """The newest stop of a scan in steps, with the numbers of its scan and its rung; see Debugger."""
         return self._debugger.inspect_event()

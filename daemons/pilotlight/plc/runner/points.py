@@ -4,10 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Any
 
+from pilotlight.plc.language.points import POINTS
 from pilotlight.plc.runner.names import Names
+from pilotlight.plc.runner.state import SystemState
+from pilotlight.plc.values import from_cell
+from pilotlight.tags import Value
 
 _HALVES = {
     "sys.clock_10ms": 5_000_000, "sys.clock_100ms": 50_000_000, "sys.clock_500ms": 250_000_000,
@@ -45,6 +50,16 @@ class Points:
     def set_rtc(self, now: datetime) -> None:
         """Set the clock; a time with a zone is turned into local time."""
         self._base, self._base_ns = plain(now), self.time_ns
+
+    @property
+    def clock(self) -> tuple[datetime, int]:
+        """A date and time, and the simulated time at which it was."""
+        return self._base, self._base_ns
+
+    def go_back(self, scan_id: int, time_ns: int, clock: tuple[datetime, int], *, running: bool) -> None:
+        """Be as at the end of a scan of the past."""
+        self.scan_id, self.time_ns, self.running = scan_id, time_ns, running
+        self._base, self._base_ns = clock
 
     def adopt_clock(self, other: Points) -> None:
         """Run the clock on as another runner's runs."""
@@ -104,6 +119,29 @@ class Points:
             self._shown = [(slot, name) for name, slot in slots.items() if self.value(name) is not None]
         for slot, name in self._shown:
             cells[slot] = self.value(name)
+
+    def recall(self, cells: list[Any], after: list[Any]) -> None:
+        """Write what the points showed in a scan of the past that left the image `after`; commands are taken."""
+        slots = self.names.slots
+        for name in ("rtc.apply_date", "rtc.apply_time", "sys.cmd_mode_stop", *_COMMANDS):
+            if name in slots:
+                cells[slots[name]] = 0
+        for name, slot in slots.items():
+            if name in _ERRORS or self.value(name) is not None:
+                cells[slot] = after[slot]
+
+    def resolve(self, name: str, state: SystemState | None = None) -> tuple[bool, Value | None]:
+        """Whether there is a system point of this name, and its value in a state: the newest unless given."""
+        point = POINTS.get(name)
+        if point is None:
+            return False, None
+        of = self
+        if state is not None:
+            of = copy(self)
+            of.scan_id, of.time_ns = state.scan_id, state.time_ns
+            if name in state.tags and of.value(name) is None:
+                return True, state.tags[name]
+        return True, from_cell(point.type, of.value(name) or 0)
 
     def value(self, name: str) -> int | None:
         """The number of a point that follows from the runner's state; None for all other names."""

@@ -8,18 +8,21 @@ program computes can raise.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Self
+from weakref import WeakValueDictionary
 
 from pilotlight.plc.engine import Interpreter
 from pilotlight.plc.language.program import Program
 from pilotlight.plc.language.tag import Tag
 from pilotlight.plc.runner.history import History
+from pilotlight.plc.runner.inputs import Conditions, Numbers
 from pilotlight.plc.runner.names import Names
 from pilotlight.plc.runner.points import Points
-from pilotlight.plc.runner.state import SystemState
+from pilotlight.plc.runner.state import Picture, SystemState
 from pilotlight.tags import Value
 
 
@@ -27,10 +30,10 @@ class Scanner:
     """A program, its image, and the phases of a scan."""
 
     def __init__(
-        self, logic: Program | None = None, *, dt_ns: int, history: Mapping[str, int] | None = None,
-        auto_start: bool = True,
+        self, logic: Program | Sequence[Program] | None = None, *, dt_ns: int,
+        history: Mapping[str, int] | None = None, auto_start: bool = True, initial_state: SystemState | None = None,
     ) -> None:  # fmt: skip
-        self.logic = Program() if logic is None else logic
+        self.logic = _one(logic)
         self._functions = self.logic.functions
         self._engine = Interpreter(self.logic.ir, self._functions)
         self.names = Names(self.logic.ir)
@@ -41,10 +44,35 @@ class Scanner:
         self._forces: dict[int, int | float] = {}
         self._last_clock: int | None = None
         self._rules = dict(history or {})
-        self._history = History(self._state, self.names.cells, **self._rules)
-        self._history.restart(0, 0, self._cells)
-        self._playhead = 0
+        self._history = History(self._state_at, self.names.cells, **self._rules)
+        self._states: WeakValueDictionary[int, SystemState] = WeakValueDictionary()
+        self._scanning = False
+        if initial_state is not None:
+            self._adopt(initial_state)
+        self._restarted()
         self._before: list[Any] = list(self._cells)
+        self._given: tuple[Numbers, Numbers, tuple[datetime, int]] = {}, {}, self.points.clock
+
+    def _adopt(self, state: SystemState) -> None:
+        """Take over a state: its tags, those internal cells that the program has, its number and its time."""
+        cells = self._cells
+        for name, value in state.tags.items():
+            slot = self.names.find(name, value)
+            if slot < len(cells):
+                cells[slot] = self.names.number(slot, value)
+            else:
+                cells.append(self.names.number(slot, value))
+        for name, number in state.memory.items():
+            slot = self.names.slots.get(name, -1)
+            if slot >= 0 and self.names.cells[slot].internal:
+                cells[slot] = number
+        self.points.scan_id, self.points.time_ns = state.scan_id, state.time_ns
+
+    def _restarted(self) -> None:
+        """The history begins with the image as it is."""
+        self._states.clear()
+        self._history.restart(self.points.scan_id, self.points.time_ns, self._cells)
+        self._playhead = self.points.scan_id
 
     @property
     def _cells(self) -> list[Any]:
@@ -54,8 +82,23 @@ class Scanner:
             cells.extend(cell.default for cell in self.names.cells[len(cells) :])
         return cells
 
-    def _state(self, scan_id: int, time_ns: int, image: list[Any]) -> SystemState:
-        return SystemState(scan_id, time_ns, image, self.names.cells)
+    def _state_at(self, scan_id: int) -> SystemState:
+        """The state of a retained scan: the same object as long as somebody has it."""
+        state = self._states.get(scan_id)
+        if state is None:
+            names, history = self.names, self._history
+            tip = scan_id == history.newest_scan_id and not self._scanning
+            image = None if tip else history.image(scan_id)
+            picture = Picture(names.cells, names.slots, lambda: self._cells.copy() if image is None else image)
+            state = SystemState.of_picture(scan_id, history.time_of(scan_id), picture)
+            self._states[scan_id] = state
+        return state
+
+    def _settle(self, numbers: list[Any] | None = None) -> None:
+        """Called before the image changes: who has its state, keeps it."""
+        state = self._states.get(self._history.newest_scan_id)
+        if state is not None:
+            state.settle(self._cells.copy() if numbers is None else numbers)
 
     def _period(self, dt_ns: int) -> None:
         if dt_ns <= 0:
@@ -65,10 +108,7 @@ class Scanner:
     @property
     def current_state(self) -> SystemState:
         """The state at the playhead."""
-        tip = self._history.newest_scan_id
-        if self._playhead == tip:
-            return self._state(tip, self.points.time_ns, self._cells)
-        return self._history.at(self._playhead)
+        return self._state_at(self._playhead)
 
     @property
     def history(self) -> History:
@@ -91,17 +131,22 @@ class Scanner:
         return self.points.running
 
     @property
+    def system_runtime(self) -> Points:
+        """The system points."""
+        return self.points
+
+    @property
     def forces(self) -> Mapping[str, Value]:
         """Forced tags and their values, read-only."""
         names = self.names
         return MappingProxyType({names.cells[s].name: names.value(s, n) for s, n in self._forces.items()})
 
-    def patch(self, values: Mapping[str | Tag, Value] | Mapping[str, Value] | Mapping[Tag, Value]) -> None:
+    def patch(self, tags: Mapping[str | Tag, Value] | Mapping[str, Value] | Mapping[Tag, Value]) -> None:
         """Give tags values in the next scan, once; the last patch of a tag wins.
 
         Raises ValueError for read-only points and TagValueError for values that do not fit: then nothing is patched.
         """
-        self._patches.update(self._numbers(values))
+        self._patches.update(self._numbers(tags))
 
     def _numbers(self, values: Mapping[Any, Value]) -> dict[int, int | float]:
         found: dict[int, int | float] = {}
@@ -140,10 +185,13 @@ class Scanner:
             self.start()
         points.dt_ns = self._elapsed()
         self._before = self._cells.copy()
+        self._settle(self._before)
+        self._scanning = True
         cells = self._cells
         self._engine.begin()
         for slot, number in self._patches.items():
             cells[slot] = number
+        self._given = self._patches, dict(self._forces), points.clock
         self._patches = {}
         stop = points.obey(cells)
         points.show(cells)
@@ -172,13 +220,28 @@ class Scanner:
         points.longest_ns = max(points.longest_ns, points.dt_ns)
         points.time_ns += points.dt_ns
         points.scan_id += 1
+        self._scanning = False
         follow = self._playhead == self._history.newest_scan_id
         self._history.append(points.time_ns, cells, changed)
         if follow or self._playhead < self._history.oldest_scan_id:
             self._playhead = self._history.newest_scan_id if follow else self._history.oldest_scan_id
+        patches, forces, clock = self._given
+        conditions = Conditions(forces, forces if forces == self._forces else dict(self._forces), points.running, clock)
+        self._history.inputs.record(points.scan_id, patches, conditions, cells, self._history.oldest_scan_id)
         if stop:
             points.running = False
 
     def start(self) -> None:
         """Go from STOP to RUN."""
         self.points.running = True
+
+
+def _one(logic: Program | Sequence[Program] | None) -> Program:
+    """The program to run; an empty sequence is the empty program."""
+    if isinstance(logic, Program):
+        return logic
+    if logic is None or len(logic) == 0:
+        return Program()
+    if len(logic) == 1 and isinstance(logic[0], Program):
+        return logic[0]
+    raise TypeError("a runner runs one Program: write the rungs inside `with Program():` or @program")

@@ -3,40 +3,142 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from pilotlight.plc import ir
 from pilotlight.plc.values import from_cell
 from pilotlight.tags import Value
 
+Numbers = Sequence[int | float]
+
+
+class Picture:
+    """The numbers of an image, taken when they are first asked for, or settled before the image changes."""
+
+    __slots__ = ("_numbers", "_take", "cells", "slots")
+
+    def __init__(self, cells: Sequence[ir.Cell], slots: Mapping[str, int], take: Callable[[], Numbers]) -> None:
+        self.cells = cells
+        self.slots = slots
+        self._take = take
+        self._numbers: Numbers | None = None
+
+    @property
+    def numbers(self) -> Numbers:
+        """A number for each slot that there was."""
+        if self._numbers is None:
+            self._numbers = self._take()
+        return self._numbers
+
+    def settle(self, numbers: Numbers) -> None:
+        """Keep these numbers, which nobody changes any more."""
+        if self._numbers is None:
+            self._numbers = numbers
+
+
+class Values(Mapping[str, Any]):
+    """Values of tags by name, or with `internal` the numbers that instructions remember; read-only."""
+
+    __slots__ = ("_internal", "_picture")
+
+    def __init__(self, picture: Picture, *, internal: bool) -> None:
+        self._picture = picture
+        self._internal = internal
+
+    def __getitem__(self, name: str) -> Any:
+        picture = self._picture
+        slot = picture.slots[name]
+        cell = picture.cells[slot]
+        if cell.internal != self._internal or slot >= len(picture.numbers):
+            raise KeyError(name)
+        number = picture.numbers[slot]
+        return number if self._internal else from_cell(cell.type, number)
+
+    def __iter__(self) -> Iterator[str]:
+        pairs = zip(self._picture.cells, self._picture.numbers, strict=False)
+        return (cell.name for cell, _ in pairs if cell.internal == self._internal)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
 
 class SystemState:
-    """A scan's number, its time and the values it left."""
+    """A scan's number, its time and the values it left. `with_tags` and the like make others of it."""
 
-    def __init__(self, scan_id: int, time_ns: int, image: Sequence[int | float], cells: Sequence[ir.Cell]) -> None:
-        self.scan_id = scan_id
-        self.time_ns = time_ns
-        self._image = tuple(image)
-        self._cells = cells
+    __slots__ = ("__weakref__", "_memory", "_picture", "_scan_id", "_tags", "_time_ns")
+
+    def __init__(
+        self, scan_id: int = 0, timestamp: float = 0.0, tags: Mapping[str, Value] | None = None,
+        memory: Mapping[str, int | float] | None = None,
+    ) -> None:  # fmt: skip
+        self._scan_id = scan_id
+        self._time_ns = round(timestamp * 1e9)
+        self._tags: Mapping[str, Value] = MappingProxyType(dict(tags or {}))
+        self._memory: Mapping[str, int | float] = MappingProxyType(dict(memory or {}))
+        self._picture: Picture | None = None
+
+    @classmethod
+    def of_picture(cls, scan_id: int, time_ns: int, picture: Picture) -> SystemState:
+        """The state whose values are those of an image."""
+        state = cls(scan_id)
+        state._time_ns = time_ns
+        state._picture = picture
+        state._tags, state._memory = Values(picture, internal=False), Values(picture, internal=True)
+        return state
+
+    def settle(self, numbers: Numbers) -> None:
+        """Called before the image changes of which the state is."""
+        if self._picture is not None:
+            self._picture.settle(numbers)
+
+    @property
+    def scan_id(self) -> int:
+        """Number of the scan."""
+        return self._scan_id
+
+    @property
+    def time_ns(self) -> int:
+        """Nanoseconds since the start."""
+        return self._time_ns
 
     @property
     def timestamp(self) -> float:
         """Seconds since the start."""
-        return self.time_ns / 1e9
+        return self._time_ns / 1e9
 
-    @cached_property
-    def tags(self) -> Mapping[str, Value]:
+    @property
+    def tags(self) -> Mapping[str, Any]:
         """Values of the tags by name."""
-        pairs = zip(self._cells, self._image, strict=False)
-        return MappingProxyType({c.name: from_cell(c.type, n) for c, n in pairs if not c.internal})
+        return self._tags
 
-    @cached_property
+    @property
     def memory(self) -> Mapping[str, int | float]:
         """Numbers of the internal cells by name."""
-        pairs = zip(self._cells, self._image, strict=False)
-        return MappingProxyType({c.name: n for c, n in pairs if c.internal})
+        return self._memory
+
+    def with_tags(self, values: Mapping[str, Value]) -> SystemState:
+        """The same state with other values of some tags."""
+        return self._other(self._scan_id, self._time_ns, {**self._tags, **values}, self._memory)
+
+    def with_memory(self, numbers: Mapping[str, int | float]) -> SystemState:
+        """The same state with other numbers of some internal cells."""
+        return self._other(self._scan_id, self._time_ns, self._tags, {**self._memory, **numbers})
+
+    def next_scan(self, dt: float) -> SystemState:
+        """The same values one scan and `dt` seconds later."""
+        return self._other(self._scan_id + 1, self._time_ns + round(dt * 1e9), self._tags, self._memory)
+
+    def _other(
+        self, scan_id: int, time_ns: int, tags: Mapping[str, Value], memory: Mapping[str, int | float]
+    ) -> SystemState:
+        state = SystemState(scan_id, 0.0, tags, memory)
+        state._time_ns = time_ns
+        return state
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SystemState):
@@ -50,3 +152,27 @@ class SystemState:
 
     def __repr__(self) -> str:
         return f"SystemState(scan_id={self.scan_id}, timestamp={self.timestamp}, tags={dict(self.tags)})"
+
+
+class RunResult(SystemState):
+    """The state that run_until() ended with; true when its condition held."""
+
+    __slots__ = ("_matched",)
+    _matched: bool
+
+    @classmethod
+    def of(cls, state: SystemState, matched: bool) -> RunResult:
+        """A state, and whether the condition held in it."""
+        result = cls()
+        result._scan_id, result._time_ns, result._picture = state._scan_id, state._time_ns, state._picture
+        result._tags, result._memory = state._tags, state._memory
+        result._matched = matched
+        return result
+
+    @property
+    def matched(self) -> bool:
+        """Whether the condition held."""
+        return self._matched
+
+    def __bool__(self) -> bool:
+        return self._matched

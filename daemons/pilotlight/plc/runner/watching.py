@@ -41,15 +41,13 @@ class Watched(Protocol):
 class Monitor(Watch):
     """Calls back with the new and the old value when a tag has changed."""
 
-    def __init__(
-        self, owner: Watched, number: int, slot: int, value: Value, callback: Callable[[Any, Any], object]
-    ) -> None:
+    def __init__(self, owner: Watched, number: int, name: str, callback: Callable[[Any, Any], object]) -> None:
         super().__init__(owner, number)
-        self.slot = slot
-        self.seen = value
+        self.name = name
+        self.seen: Value | None = None
         self.callback = callback
 
-    def look(self, value: Value) -> None:
+    def look(self, value: Value | None) -> None:
         """Compare with the last value seen."""
         previous, self.seen = self.seen, value
         if self.enabled and value != previous:
