@@ -92,7 +92,7 @@ def test_a_program_with_python_functions_is_refused_by_their_names() -> None:
 
     with Program() as logic, Rung():
         run_function(doubled, ins={"x": 1})
-    assert python_functions(logic.ir) == ["doubled:0"]
+    assert [name.split(".")[-1] for name in python_functions(logic.ir)] == ["doubled:0"]
     with pytest.raises(PackageError, match="doubled"):
         write_package(Package("p", logic.ir))
 
