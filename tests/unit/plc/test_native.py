@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+from array import array
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -58,6 +59,12 @@ def sample() -> Program:
         with Rung(rise(Bool("A"))):
             out(Bool("Risen"))
     return logic
+
+
+def changes_of(engine: NativeEngine) -> dict[int, float]:
+    packed = engine.changes()
+    count = len(packed) // 12
+    return dict(zip(array("I", packed[: 4 * count]), array("d", packed[4 * count :]), strict=True))
 
 
 # ---- emitting --------------------------------------------------------------------------------------------------------
@@ -159,9 +166,10 @@ def test_an_image_is_what_its_cells_are(home: Path) -> None:
         each.finish()
     assert engine.cells[:] == engine.cells.copy() == list(engine.cells) == other.cells
     assert engine.image == engine.layout.pack(other.cells)
-    changed = {logic.cells[slot].name for slot in engine.changes()}
-    assert changed - {"#previous:A"} == {"A", "R", "N", "D", "C", "W", "Risen"}
-    assert engine.changes() == []
+    changed = changes_of(engine)
+    assert {logic.cells[slot].name for slot in changed} - {"#previous:A"} == {"A", "R", "N", "D", "C", "W", "Risen"}
+    assert changed == {slot: other.cells[slot] for slot in changed}
+    assert engine.changes() == b""
     engine.load(Interpreter(logic).cells)
     assert engine.cells[:] == Interpreter(logic).cells
 
@@ -244,6 +252,9 @@ def test_a_host_feeds_forces_and_stops_before_a_command(home: Path) -> None:
     assert [engine.cells[slots[name]] for name in ("Count", "Done", "N", "In")] == [3, 1, 5, 1]
     assert engine.cells[slots["Saw.sys.clock_1s"]] == 1
     assert set(COMMANDS) & slots.keys() == {"sys.cmd_mode_stop"}
+    host.force({slots["In"]: 0})
+    host.run(7, 100 * MS)
+    assert [engine.cells[slots[name]] for name in ("Count", "In", "Saw.sys.clock_1s")] == [3, 0, 0]
     stopping = Host(engine, inputs={slots["N"]: [21]})
     assert stopping.run(1000, MS) == 1
     assert engine.cells[slots["sys.cmd_mode_stop"]] == 1

@@ -90,24 +90,42 @@ class Image(MutableSequence[Any]):
         return iter(self.copy())
 
 
+class _Map(ctypes.Structure):
+    """`plc_map` of plc_host.h."""
+
+    _fields_ = (
+        ("size", ctypes.c_int64),
+        ("slots", ctypes.POINTER(ctypes.c_int32)),
+        ("offsets", ctypes.POINTER(ctypes.c_uint32)),
+        ("codes", ctypes.c_char_p),
+    )
+
+
 class _Comparison:
     """Finds what has changed in an image, by plc_changes of plc_host.h."""
 
-    def __init__(self, library: ctypes.CDLL, layout: Layout, image: bytearray, kept: bytearray) -> None:
-        size = len(image)
+    def __init__(self, library: ctypes.CDLL, layout: Layout, image: bytearray) -> None:
+        size, count = len(image), len(layout.cells)
         slots = (ctypes.c_int32 * size)()
         for slot, cell in enumerate(layout.cells):
             start = layout.offset(slot)
             slots[start : start + cell.type.size] = [slot] * cell.type.size
-        self._changed = (ctypes.c_int32 * max(len(layout.cells), 1))()
+        offsets = (ctypes.c_uint32 * count)(*map(layout.offset, range(count)))
+        codes = "".join(map(layout.code, range(count))).encode()
+        self._map = _Map(size, slots, offsets, codes)
+        self._changed = (ctypes.c_int32 * count)()
+        self._numbers = (ctypes.c_double * count)()
+        self.slots_view = memoryview(self._changed).cast("B")
+        self.numbers_view = memoryview(self._numbers).cast("B")
+        kind = ctypes.c_char * size
+        held, kept = kind.from_buffer(image), kind.from_buffer(bytearray(image))
         self._function = library.plc_changes
         self._function.restype = ctypes.c_int64
-        kind = ctypes.c_char * size
-        self._arguments = (kind.from_buffer(image), kind.from_buffer(kept), ctypes.c_int64(size), slots, self._changed)
+        self._arguments = (ctypes.byref(self._map), held, kept, self._changed, self._numbers)
 
-    def slots(self) -> list[int]:
-        count: int = self._function(*self._arguments)
-        return self._changed[:count]
+    def find(self) -> int:
+        """How many cells have changed."""
+        return int(self._function(*self._arguments))
 
 
 class NativeEngine:
@@ -133,8 +151,7 @@ class NativeEngine:
         self._logic, self._edges = entry.logic, entry.edges
         self.cells: Image = Image(self.layout, self.image)
         """The image by slot, live."""
-        self._kept = bytearray(self.image)
-        self._compare = _Comparison(self.library, self.layout, self.image, self._kept)
+        self._compare = _Comparison(self.library, self.layout, self.image)
 
     @classmethod
     def of(cls, program: ir.Program, *, limits: Limits | None = None) -> NativeEngine:
@@ -156,9 +173,13 @@ class NativeEngine:
         """Run the logic; `dt_ns` are the nanoseconds since the previous scan, 0 or more."""
         self._logic(self.address, dt_ns)
 
-    def changes(self) -> list[int]:
-        """The slots whose cells have changed since the last call, or since the start."""
-        return self._compare.slots()
+    def changes(self) -> bytes:
+        """What has changed since the last call, or since the start: n slots as uint32, then their n numbers as doubles.
+
+        The slots are in the order of the image; a LINT beyond 53 bits is rounded.
+        """
+        count, compare = self._compare.find(), self._compare
+        return bytes(compare.slots_view[: 4 * count]) + bytes(compare.numbers_view[: 8 * count])
 
     def finish(self) -> None:
         """A scan ends: what edges compare with is set to the present."""

@@ -99,7 +99,6 @@ class Host:
         fixed = {**dict.fromkeys(CLEARED, 0), **(constants or {})}
         table = {**POINTS, **{name: (_CONSTANT, value) for name, value in fixed.items()}}
         points = [_Point(self._target(slots[n]), *rule) for n, rule in table.items() if n in slots]
-        forced = [_Write(self._target(slot), bits(layout, slot, n)) for slot, n in (forces or {}).items()]
         columns = {slot: [bits(layout, slot, n) for n in numbers] for slot, numbers in (inputs or {}).items()}
         rows = list(zip(*columns.values(), strict=True))
         pauses = [self._target(slots[name]) for name in COMMANDS if name in slots]
@@ -107,16 +106,22 @@ class Host:
         self._engine = engine
         self._host = _Host(
             engine.entry_address, engine.address, Clock(), (_Point * len(points))(*points),
-            (_Write * len(forced))(*forced), (_Target * len(targets))(*targets),
+            None, (_Target * len(targets))(*targets),
             (ctypes.c_uint64 * (len(rows) * len(targets)))(*(each for row in rows for each in row)),
-            (_Target * len(pauses))(*pauses), len(points), len(forced), len(targets), len(rows), len(pauses), 0,
+            (_Target * len(pauses))(*pauses), len(points), 0, len(targets), len(rows), len(pauses), 0,
         )  # fmt: skip
+        self.force(forces or {})
         self._run = engine.library.plc_run
         self._run.argtypes = (ctypes.POINTER(_Host), ctypes.c_int64, ctypes.c_int64)
         self._run.restype = ctypes.c_int64
 
     def _target(self, slot: int) -> _Target:
         return _Target(self._layout.offset(slot), self._layout.cells[slot].type.size)
+
+    def force(self, numbers: Mapping[int, int | float]) -> None:
+        """Hold these numbers by slot, and no others, before and after the logic."""
+        forced = [_Write(self._target(slot), bits(self._layout, slot, number)) for slot, number in numbers.items()]
+        self._host.forces, self._host.force_count = (_Write * len(forced))(*forced), len(forced)
 
     @property
     def clock(self) -> Clock:

@@ -99,17 +99,37 @@ int64_t plc_run(plc_host *host, int64_t scans, int64_t dt) {
     return scans;
 }
 
-int64_t plc_changes(const uint8_t *image, uint8_t *kept, int64_t size, const int32_t *slots, int32_t *changed) {
+static double number(const uint8_t *cell, char code) {
+    int64_t whole = 0;
+    int32_t dint;
+    int16_t integer;
+    uint16_t word;
+    float real;
+    switch (code) {
+    case 'q': memcpy(&whole, cell, sizeof whole); return (double)whole;
+    case 'i': memcpy(&dint, cell, sizeof dint); return dint;
+    case 'h': memcpy(&integer, cell, sizeof integer); return integer;
+    case 'H': memcpy(&word, cell, sizeof word); return word;
+    case 'f': memcpy(&real, cell, sizeof real); return (double)real;
+    default: return *cell;
+    }
+}
+
+int64_t plc_changes(const plc_map *map, const uint8_t *image, uint8_t *kept, int32_t *changed, double *numbers) {
     int64_t count = 0;
-    for (int64_t start = 0; start < size; start += 8) {
+    for (int64_t start = 0; start < map->size; start += 8) {
         uint64_t now, was;
         memcpy(&now, image + start, 8);
         memcpy(&was, kept + start, 8);
         if (now == was)
             continue;
-        for (int64_t n = start; n < start + 8; n++)
-            if (image[n] != kept[n] && (count == 0 || changed[count - 1] != slots[n]))
-                changed[count++] = slots[n];
+        for (int64_t n = start; n < start + 8; n++) {
+            int32_t slot = map->slots[n];
+            if (image[n] == kept[n] || (count > 0 && changed[count - 1] == slot))
+                continue;
+            numbers[count] = number(image + map->offsets[slot], map->codes[slot]);
+            changed[count++] = slot;
+        }
         memcpy(kept + start, image + start, 8);
     }
     return count;

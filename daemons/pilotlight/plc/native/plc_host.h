@@ -68,9 +68,18 @@ typedef struct {
 /* Make up to `scans` scans of `dt` ns each; how many were made. */
 __attribute__((visibility("default"))) int64_t plc_run(plc_host *host, int64_t scans, int64_t dt);
 
-/* Compare `size` bytes of an image with those of `kept`, which becomes the same. `slots` has for each byte the slot of
- * the cell that it is of. The changed slots go to `changed`, in the order of the image; how many there are. */
-__attribute__((visibility("default"))) int64_t plc_changes(const uint8_t *image, uint8_t *kept, int64_t size,
-                                                           const int32_t *slots, int32_t *changed);
+/* Where the cells of an image are: for each byte the slot of its cell, for each slot the cell's offset and its `struct`
+ * code (q i h H B f). */
+typedef struct {
+    int64_t size;
+    const int32_t *slots;
+    const uint32_t *offsets;
+    const char *codes;
+} plc_map;
+
+/* Compare an image with `kept`, which becomes the same. The changed slots go to `changed`, in the order of the image,
+ * their numbers to `numbers`; how many there are. A LINT beyond 53 bits is rounded. */
+__attribute__((visibility("default"))) int64_t plc_changes(const plc_map *map, const uint8_t *image, uint8_t *kept,
+                                                           int32_t *changed, double *numbers);
 
 #endif
