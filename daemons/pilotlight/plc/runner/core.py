@@ -183,6 +183,30 @@ class Runner(Scanner):
         other._restarted()
         return other
 
+    def back(self, scans: int = 1) -> SystemState:
+        """Undo the newest scans: they are forgotten, and the image, the clock and the mode are as before them.
+
+        The oldest of them is ready to be made again: its patches wait, its forces hold. KeyError when the scan to go
+        back to, or what came in after it, is no longer retained; then nothing has changed.
+        """
+        history = self._history
+        scan_id = history.newest_scan_id - scans
+        if scans < 1:
+            raise ValueError("back() undoes at least one scan")
+        image, undone = history.image(scan_id), history.image(scan_id + 1)
+        patches, given = history.inputs.patches(scan_id + 1, undone), history.inputs.conditions(scan_id + 1)
+        self._settle()
+        self._states.clear()
+        self._before = history.image(scan_id - 1) if history.contains(scan_id - 1) else image.copy()
+        self.points.go_back(scan_id, history.time_of(scan_id), given.clock, running=given.running)
+        history.cut(scan_id)
+        self._engine.load(image)
+        self._patches, self._forces = patches, dict(given.before)
+        self._playhead = min(self._playhead, scan_id)
+        for number in [each for each in self._traces if each > scan_id]:
+            del self._traces[number]
+        return self.current_state
+
     def _adopt_history(self, rules: Mapping[str, int]) -> None:
         self._rules = dict(rules)
         self._history = History(self._state_at, self.names.cells, **self._rules)

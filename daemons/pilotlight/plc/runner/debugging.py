@@ -119,7 +119,7 @@ class Debugger:
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
-        self._traces: OrderedDict[int, dict[int, list[ScanStep]]] = OrderedDict()
+        self._traces: OrderedDict[int, dict[int, list[ScanStep]]] = runner._traces
         self._last: tuple[int, int, ScanStep] | None = None
         self._prepared: _Scan | None = None
 

@@ -91,6 +91,10 @@ class Inputs:
             found[slot] = _as(image[slot], other[place]) if place < len(other) else image[slot]
         return found
 
+    def covers(self, scan_id: int) -> bool:
+        """Whether all that a recorded scan was given is still kept."""
+        return scan_id >= self._oldest and bool(self._firsts) and self._firsts[0] <= scan_id
+
     def conditions(self, scan_id: int) -> Conditions:
         """The conditions of a scan; KeyError when it was not recorded."""
         place = bisect_right(self._firsts, scan_id) - 1

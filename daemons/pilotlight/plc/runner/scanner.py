@@ -8,6 +8,7 @@ program computes can raise.
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -46,6 +47,7 @@ class Scanner:
         self._rules = dict(history or {})
         self._history = History(self._state_at, self.names.cells, **self._rules)
         self._states: WeakValueDictionary[int, SystemState] = WeakValueDictionary()
+        self._traces: OrderedDict[int, Any] = OrderedDict()
         self._scanning = False
         if initial_state is not None:
             self._adopt(initial_state)
@@ -71,6 +73,7 @@ class Scanner:
     def _restarted(self) -> None:
         """The history begins with the image as it is."""
         self._states.clear()
+        self._traces.clear()
         self._history.restart(self.points.scan_id, self.points.time_ns, self._cells)
         self._playhead = self.points.scan_id
 
