@@ -8,6 +8,8 @@ from pilotlight.plc.engine import Interpreter
 from pilotlight.plc.values import from_cell, to_cell
 from pilotlight.tags import Value
 
+from tests.unit.plc.replaying import RECORDER
+
 MS = 1_000_000
 
 
@@ -32,9 +34,11 @@ class Machine:
         for name, value in values.items():
             self[name] = value
         for _ in range(count):
+            before = self.engine.cells.copy()
             self.engine.begin()
             self.engine.run(ms * MS)
             self.engine.finish()
+            RECORDER.record(self.ir, before, ms * MS, self.engine.cells.copy())
         return self
 
     @property
