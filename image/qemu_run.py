@@ -18,7 +18,6 @@ from image.errors import BuildError
 from image.progress import progress
 from image.steps import BUILD, PROJECT, remove
 from image.tools import tools
-from image.web import answers as answers
 
 WEB_TIMEOUT = 300.0  # seconds from switching on to the web page; an idle machine needs a fifth of it
 POWER_OFF_TIMEOUT = 60.0  # seconds for an orderly end

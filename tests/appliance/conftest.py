@@ -8,13 +8,17 @@ import pytest
 
 from image.container import Container
 from tests.support.appliance import run
-from tests.support.editor import Editor
+from tests.support.fixtures import editor, session_editor
+
+__all__ = ["editor", "session_editor"]
 
 RESULTS = Path(__file__).parents[2] / "build/results"
 
 
 class Contained:
     """The container as the scenarios see it; its lines are the simulated chip of `bsp/container`."""
+
+    request_s = 30.0
 
     def __init__(self, container: Container) -> None:
         self.container = container
@@ -43,17 +47,3 @@ def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contained]:
         (RESULTS / "appliance-journal.txt").write_text(machine.execute("journalctl --no-pager -o short-monotonic")[1])
     finally:
         container.stop()
-
-
-@pytest.fixture(scope="session")
-def session_editor(appliance: Contained) -> Iterator[Editor]:
-    with Editor(appliance.url) as editor:
-        editor.connect()
-        yield editor
-
-
-@pytest.fixture
-def editor(session_editor: Editor) -> Editor:
-    """A connected editor with a fresh token, as after its silent login."""
-    session_editor.login()
-    return session_editor

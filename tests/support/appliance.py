@@ -19,6 +19,8 @@ class Appliance(Protocol):
     """A running appliance: a root shell, an address, and one input and one output line."""
 
     url: str
+    request_s: float
+    """How long it may take to answer one request, in seconds."""
 
     def execute(self, command: str, timeout_s: float = 60.0) -> tuple[int, str]:
         """Run a shell command as root; its exit code and its output."""

@@ -7,18 +7,20 @@ from collections.abc import Iterator
 import pytest
 
 from image import qemu
-from image.qemu_run import answers
 from image.steps import BUILD
 from image.tools import tools
+from image.web import answers
 from tests.support.appliance import run
-from tests.support.editor import Editor, deadline
+from tests.support.editor import deadline
+from tests.support.fixtures import editor, session_editor
 from tests.system.machine import Machine, login_credential
+
+__all__ = ["editor", "session_editor"]
 
 BOARD = "qemu-arm64"
 ARCH = "arm64"
 RESULTS = BUILD / "results"
 WEB_S = 300.0  # patience for the web page after the first login, on a busy machine
-REQUEST_S = 120.0  # an emulated processor is slow at passwords and certificates
 
 CHIP = "test-lines"
 SETTINGS = f"""\
@@ -42,6 +44,8 @@ echo /sys/devices/platform/$(cat dev_name)/$(cat bank/chip_name)
 
 class Emulated:
     """The emulated machine as the scenarios see it."""
+
+    request_s = 120.0  # an emulated processor is slow at passwords and certificates
 
     def __init__(self, machine: Machine, url: str) -> None:
         self.machine = machine
@@ -103,18 +107,3 @@ def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
             (RESULTS / "system-journal.txt").write_text(journal.output)
     finally:
         layer.unlink(missing_ok=True)
-
-
-@pytest.fixture(scope="session")
-def session_editor(appliance: Emulated) -> Iterator[Editor]:
-    with Editor(appliance.url) as editor:
-        editor.http.timeout = REQUEST_S
-        editor.connect()
-        yield editor
-
-
-@pytest.fixture
-def editor(session_editor: Editor) -> Editor:
-    """A connected editor with a fresh token, as after its silent login."""
-    session_editor.login()
-    return session_editor
