@@ -9,6 +9,7 @@ from pilotlight import __version__
 
 TOOLS = {
     "tags": ("pilotlight.tags.cli", "list, read, watch and record the tags of the appliance"),
+    "plc": ("pilotlight.plc.cli", "run, test, draw and package PLC programs, on a laptop too"),
     "lines": ("pilotlight.io.cli", "show the pin map, read digital lines, set simulated inputs"),
 }
 

@@ -2,7 +2,8 @@
 """Program packages, `.plz`: what a laptop builds and the appliance takes.
 
 A package is a plain ZIP with `manifest.json`, `program.json` (the IR) and the sources under `sources/`. The manifest
-has the checksum of every other file. The IR is what runs; sources are kept so that people find what they wrote.
+has the time of a scan, the points of the process image and the checksum of every other file. The IR is what runs;
+sources are kept so that people find what they wrote.
 """
 
 from __future__ import annotations
@@ -16,12 +17,18 @@ import msgspec
 
 from pilotlight.plc import ir
 from pilotlight.plc.zipfiles import LIMITS, Limits, ZipError, packed, unpacked
+from pilotlight.tags import Type
 
 FORMAT = 1
 """Changes whenever an older reader could not read a package."""
 MANIFEST, PROGRAM, SOURCES = "manifest.json", "program.json", "sources/"
 LONGEST_MANIFEST = 1 << 20
 LONGEST_SOURCE = 4 << 20
+PERIOD_NS = 10_000_000
+"""Time of a scan unless the program says otherwise."""
+SHORTEST_NS, LONGEST_NS = 100_000, 3_600_000_000_000
+_POINT = re.compile(r"%[IQ]X(\d{1,4})\.[0-7]")
+_POINT_BYTES = 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"
 _SOURCE = re.compile(rf"(?:{_PART}/){{0,7}}{_PART}\.py")
@@ -33,11 +40,16 @@ class PackageError(ValueError):
 
 @dataclass(frozen=True)
 class Package:
-    """A program with its name and its sources by path."""
+    """A program with its name, its sources by path, the nanoseconds of a scan, and points of tags.
+
+    `lines` has the place in the process image, `%IX0.0` or `%QX0.0`, of BOOL tags by name.
+    """
 
     name: str
     program: ir.Program
     sources: Mapping[str, bytes] = field(default_factory=dict)
+    period_ns: int = PERIOD_NS
+    lines: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:
@@ -49,6 +61,8 @@ class _Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: int
     name: str
     ir_version: int
+    period_ns: int
+    lines: dict[str, str]
     checksums: dict[str, str]
 
 
@@ -62,7 +76,9 @@ def write_package(package: Package) -> bytes:
     files = {PROGRAM: ir.to_json(package.program)}
     files |= {SOURCES + path: package.sources[path] for path in sorted(package.sources)}
     checksums = {path: _digest(data) for path, data in files.items()}
-    manifest = _Manifest(FORMAT, package.name, package.program.version, checksums)
+    manifest = _Manifest(
+        FORMAT, package.name, package.program.version, package.period_ns, dict(sorted(package.lines.items())), checksums
+    )
     document = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
     return packed({MANIFEST: document, **files})
 
@@ -92,7 +108,7 @@ def read_package(data: bytes, limits: Limits = LIMITS) -> Package:
     if outside:
         raise PackageError(f"{outside[0]!r} has no place in a package")
     sources = {path.removeprefix(SOURCES): data for path, data in files.items() if path.startswith(SOURCES)}
-    package = Package(manifest.name, program, sources)
+    package = Package(manifest.name, program, sources, manifest.period_ns, manifest.lines)
     _check(package)
     return package
 
@@ -123,12 +139,29 @@ def _check(package: Package) -> None:
         if len(data) > LONGEST_SOURCE:
             raise PackageError(f"{path} has {len(data)} bytes; a source has at most {LONGEST_SOURCE}")
         folded.add(path.lower())
+    if not SHORTEST_NS <= package.period_ns <= LONGEST_NS:
+        raise PackageError(f"a scan cannot take {package.period_ns} ns: give 0.1 ms to 1 hour")
+    _check_lines(package)
     functions = python_functions(package.program)
     if functions:
         raise PackageError(
             f"the program calls Python functions ({', '.join(functions)}), and the appliance runs native code: "
             "write them as rungs, or leave out the run_function calls"
         )
+
+
+def _check_lines(package: Package) -> None:
+    flags = {cell.name for cell in package.program.cells if cell.type is Type.BOOL and not cell.internal}
+    taken: dict[str, str] = {}
+    for name, point in package.lines.items():
+        if name not in flags:
+            raise PackageError(f"{name} is no BOOL tag of the program, so {point} cannot be it")
+        match = _POINT.fullmatch(point)
+        if match is None or int(match[1]) >= _POINT_BYTES:
+            raise PackageError(f"{name}: {point!r} is no point: give %IX0.0 to %IX{_POINT_BYTES - 1}.7, or %QX…")
+        if point in taken:
+            raise PackageError(f"{point} is both {taken[point]} and {name}")
+        taken[point] = name
 
 
 def python_functions(program: ir.Program) -> list[str]:

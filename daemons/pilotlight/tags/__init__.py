@@ -6,15 +6,20 @@ A program that has values makes a `SegmentWriter`, stages values and publishes; 
 docs/segments.md has the byte layout.
 """
 
-from pilotlight.tags.clock import now_ns, sleep_until, wall_ns
+import importlib
+from typing import TYPE_CHECKING
+
 from pilotlight.tags.directory import Directory
 from pilotlight.tags.errors import SegmentBusy, SegmentDamaged, SegmentError, SegmentMissing, TagValueError
 from pilotlight.tags.files import segment_names, segment_path
-from pilotlight.tags.reader import Beat, Change, Changes, Reading, SegmentReader, Snapshot
-from pilotlight.tags.ring import CommandRing
 from pilotlight.tags.tag import Flags, Quality, Tag
 from pilotlight.tags.values import Type, Value, decode, encode
-from pilotlight.tags.writer import SegmentWriter
+
+if TYPE_CHECKING:
+    from pilotlight.tags.clock import now_ns, sleep_until, wall_ns
+    from pilotlight.tags.reader import Beat, Change, Changes, Reading, SegmentReader, Snapshot
+    from pilotlight.tags.ring import CommandRing
+    from pilotlight.tags.writer import SegmentWriter
 
 __all__ = [
     "Beat",
@@ -44,3 +49,19 @@ __all__ = [
     "sleep_until",
     "wall_ns",
 ]
+
+# What needs the C core is imported when it is asked for: the PLC language runs where no compiler is.
+_WITH_CORE = {
+    **dict.fromkeys(("now_ns", "sleep_until", "wall_ns"), "clock"),
+    **dict.fromkeys(("Beat", "Change", "Changes", "Reading", "SegmentReader", "Snapshot"), "reader"),
+    "CommandRing": "ring",
+    "SegmentWriter": "writer",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WITH_CORE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(importlib.import_module(f"pilotlight.tags.{_WITH_CORE[name]}"), name)
+    globals()[name] = found
+    return found

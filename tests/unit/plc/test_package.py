@@ -9,6 +9,7 @@ import random
 import struct
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -36,7 +37,8 @@ def lamp() -> ir.Program:
 
 
 def package() -> Package:
-    return Package("Lamp 1", lamp(), {"lamp.py": b"# lamp\n", "parts/valve.py": b"# valve\n"})
+    sources = {"lamp.py": b"# lamp\n", "parts/valve.py": b"# valve\n"}
+    return Package("Lamp 1", lamp(), sources, 2_000_000, {"Lamp": "%QX0.1"})
 
 
 def files() -> dict[str, bytes]:
@@ -59,7 +61,7 @@ def test_a_package_comes_back_as_it_went() -> None:
 
 
 def test_the_same_package_has_the_same_bytes_and_identity() -> None:
-    turned = Package("Lamp 1", lamp(), dict(reversed(package().sources.items())))
+    turned = replace(package(), sources=dict(reversed(package().sources.items())))
     assert write_package(turned) == write_package(package())
     assert turned.identity == Package("other", lamp()).identity
     assert Package("Lamp 1", ir.Program(lamp().cells, ())).identity != turned.identity
@@ -104,6 +106,28 @@ def test_names_that_are_refused(name: str) -> None:
 
 
 DEEP = "/".join("abcdefghi") + ".py"
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ({"Lam": "%QX0.0"}, "Lam is no BOOL tag"),
+        ({"Lamp": "%QX1024.0"}, "no point"),
+        ({"Lamp": "%QX0.8"}, "no point"),
+        ({"Lamp": "%QX0.0\n"}, "no point"),
+        ({"Lamp": "%MX0.0"}, "no point"),
+        ({"Lamp": "%QX0.0", "Button": "%QX0.0"}, "both Lamp and Button"),
+    ],
+)
+def test_points_that_are_refused(lines: dict[str, str], reason: str) -> None:
+    with pytest.raises(PackageError, match=reason):
+        write_package(replace(package(), lines=lines))
+
+
+@pytest.mark.parametrize("period_ns", [0, -1, 99_999, 3_600_000_000_001])
+def test_times_of_a_scan_that_are_refused(period_ns: int) -> None:
+    with pytest.raises(PackageError, match=r"0\.1 ms to 1 hour"):
+        write_package(replace(package(), period_ns=period_ns))
+
+
 PATHS = ["../a.py", "/a.py", "a.txt", "a\\b.py", "a/../b.py", "a//b.py", ".a.py", "CON:.py", DEEP]
 
 
@@ -147,6 +171,8 @@ def test_what_is_sealed_and_wrong_is_refused_all_the_same() -> None:
         (resealed(good, format=2), "format 2"),
         (resealed(good, ir_version=2), "IR version 2"),
         (resealed(good, name="../x"), "name"),
+        (resealed(good, period_ns=1), "scan"),
+        (resealed(good, lines={"Button": "%QX9.9"}), "point"),
         (resealed({**good, PROGRAM: b"{}"}), "program.json"),
         (resealed({**good, PROGRAM: good[PROGRAM].replace(b'"slot":3', b'"slot":99')}), "program.json"),
         (resealed({**good, "extra.txt": b""}), "no place"),
