@@ -211,10 +211,7 @@ plc_unpack(plc_faults *f, const plc_cells *targets, int32_t width, int32_t size,
     }
     uint64_t rest = bits, mask = (UINT64_C(1) << width) - 1;
     PLC_EACH(place, targets) {
-        int64_t part = (int64_t)(rest & mask);
-        if (targets->type == PLC_INT && part >> (width - 1))
-            part -= INT64_C(1) << width;
-        plc_put(targets, place, (plc_number){.whole = part});
+        plc_put(targets, place, (plc_number){.whole = (int64_t)(rest & mask)});
         rest >>= width;
     }
 }
