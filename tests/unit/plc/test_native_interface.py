@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 import time
 from pathlib import Path
@@ -30,9 +31,12 @@ from pilotlight.plc.native.interface import SUPPORT_SOURCES, identity, program_f
 from pilotlight.plc.native.layout import Layout
 from pilotlight.plc.native.scope import EmitError
 from pilotlight.runtime import native
+from pilotlight.runtime.launcher import LoadedProgram
 from pilotlight.runtime.native import NativeProgram
 from pilotlight.tags import Flags, Tag, Type
 from pilotlight.tags.directory import Directory
+
+from tests.unit.runtime_scan.support import plant
 
 MS = 1_000_000
 PERIOD_NS = 10 * MS
@@ -56,16 +60,20 @@ with Program() as LOGIC:
 LOCATED = {"Button": "%IX0.1", "Lamp": "%QX0.0", "Full": "%QX2.7"}
 
 
+def made(cache: Path) -> Path:
+    """The program's shared object, a new one each time: the image is in it."""
+    files = program_files(LOGIC.ir, period_ns=PERIOD_NS, located=LOCATED)
+    library = build(files, support=SUPPORT_SOURCES, flags=("-I", str(HEADERS)), cache=cache)
+    own = cache / f"{time.monotonic_ns()}.so"
+    own.write_bytes(library.read_bytes())
+    return own
+
+
 class Loaded:
     """The program, loaded, with an image of its own as a scan has it."""
 
     def __init__(self, cache: Path) -> None:
-        files = program_files(LOGIC.ir, period_ns=PERIOD_NS, located=LOCATED)
-        library = build(files, support=SUPPORT_SOURCES, flags=("-I", str(HEADERS)), cache=cache)
-        # A copy for each test: the program's image is in the library.
-        own = cache / f"{time.monotonic_ns()}.so"
-        own.write_bytes(library.read_bytes())
-        self.program = NativeProgram.load(own)
+        self.program = NativeProgram.load(made(cache))
         tags = [Tag(v.name, Type(v.type), flags=Flags(v.flags)) for v in self.program.variables]
         self.directory = Directory(tags)
         self.image = bytearray(self.directory.image_size)
@@ -92,10 +100,13 @@ class Loaded:
         return number
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
-    cache = tmp_path_factory.getbasetemp() / "native-interface"
-    cache.mkdir(exist_ok=True)
+def loaded(cache: Path) -> Loaded:
     return Loaded(cache)
 
 
@@ -166,6 +177,23 @@ def test_what_a_variable_cannot_hold_is_refused(loaded: Loaded) -> None:
     assert program.write(number, struct.pack("<f", -0.0)) == 0
     program.capture()
     assert loaded.image[loaded.directory.offset(number) :][:4] == bytes(4)
+
+
+def test_the_scan_process_runs_it(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PILOTLIGHT_RUN", str(tmp_path))
+    path = made(cache)
+    program = LoadedProgram("ladder", "ladder", identity(LOGIC.ir), path, tuple(NativeProgram.load(path).variables))
+
+    async def main() -> None:
+        async with plant(program) as it:
+            it.chip.drive(1, True)
+            await it.until(lambda: it.outputs() == [True, False, True])
+            await it.until(lambda: it.value("Presses") == 1)
+            assert it.value("Year") == time.localtime().tm_year
+            it.chip.drive(1, False)
+            await it.until(lambda: it.outputs() == [False, False, True])
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize(
