@@ -86,9 +86,23 @@ run_system() {
   .venv/bin/python -m pytest tests/system "$@"
 }
 
+# What the benches compare with is in an environment of its own.
+make_peers() {
+  local peers=build/peers/bin/python
+  "$peers" -c "import pyrung" 2>/dev/null && return
+  say "making the environment of the peers, build/peers"
+  /usr/bin/python3 -m venv build/peers
+  "$peers" - <<'PYTHON' >build/peers/requirements
+import tomllib
+print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"]))
+PYTHON
+  "$peers" -m pip install -q -r build/peers/requirements
+}
+
 run_bench() {
   compile_package
-  PYTHONPATH=build/compiled:. .venv/bin/python -m tests.bench "$@"
+  make_peers
+  PILOTLIGHT_PYRUNG=build/peers/bin/python PYTHONPATH=build/compiled:. .venv/bin/python -m tests.bench "$@"
 }
 
 chosen=()
