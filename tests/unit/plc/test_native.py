@@ -174,6 +174,25 @@ def test_an_image_is_what_its_cells_are(home: Path) -> None:
     assert engine.cells[:] == Interpreter(logic).cells
 
 
+def test_it_steps_and_explains_as_the_interpreter_does(home: Path) -> None:
+    logic = sample().ir
+    engine, other = NativeEngine.of(logic), Interpreter(logic)
+    slot = [cell.name for cell in logic.cells].index("A")
+    for each in (engine, other):
+        each.begin()
+        each.cells[slot] = 1
+    images = [[each.cells.copy() for _ in each.rungs(MS)] for each in (engine, other)]
+    assert images[0] == images[1] != []
+    assert len({tuple(image) for image in images[0]}) == 2
+    for each in (engine, other):
+        each.finish()
+    events = list(zip(engine.walk(MS), other.walk(MS), strict=True))
+    assert all(ours == theirs for ours, theirs in events)
+    assert engine.cells.copy() == other.cells
+    condition = logic.rungs[0].powers[0].condition
+    assert engine.explain(condition) == other.explain(condition)
+
+
 def test_an_image_has_room_behind_its_cells(home: Path) -> None:
     engine = NativeEngine.of(sample().ir)
     count = len(engine.cells)

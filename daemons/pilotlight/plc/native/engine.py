@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator, MutableSequence, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 from pilotlight.plc import ir
+from pilotlight.plc.engine import Event, Interpreter
 from pilotlight.plc.native.build import BuildError, Limits, build
 from pilotlight.plc.native.emit import emit
 from pilotlight.plc.native.layout import ARRAYS, Layout
 
 SYMBOL = "program"
+Step = TypeVar("Step", int, Event)
 
 
 class _Entry(ctypes.Structure):
@@ -172,6 +175,34 @@ class NativeEngine:
     def run(self, dt_ns: int) -> None:
         """Run the logic; `dt_ns` are the nanoseconds since the previous scan, 0 or more."""
         self._logic(self.address, dt_ns)
+
+    @cached_property
+    def _interpreter(self) -> Interpreter:
+        """For what only the interpreter does; it works on a copy of the image."""
+        return Interpreter(self.program)
+
+    def rungs(self, dt_ns: int) -> Iterator[int]:
+        """Run the logic in the interpreter, pausing with the number of each rung of the main program after it."""
+        return self._stepped(self._interpreter.rungs(dt_ns))
+
+    def walk(self, dt_ns: int) -> Iterator[Event]:
+        """Run the logic in the interpreter, pausing before each rung, branch, subroutine and instruction."""
+        return self._stepped(self._interpreter.walk(dt_ns))
+
+    def explain(self, condition: ir.Condition, *, asked: bool = True) -> tuple[tuple[str, str, str], ...]:
+        """The parts of a condition as the image is now, as the interpreter explains them."""
+        self._interpreter.load(self.cells.copy())
+        return self._interpreter.explain(condition, asked=asked)
+
+    def _stepped(self, steps: Iterator[Step]) -> Iterator[Step]:
+        """Steps of the interpreter, the image here and there the same at each pause and after the last."""
+        while True:
+            self._interpreter.load(self.cells.copy())
+            step = next(steps, None)
+            self.load(self._interpreter.cells)
+            if step is None:
+                return
+            yield step
 
     def changes(self) -> bytes:
         """What has changed since the last call, or since the start: n slots as uint32, then their n numbers as doubles.
