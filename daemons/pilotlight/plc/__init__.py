@@ -11,6 +11,7 @@
 Names of both eras of the language are here: `Rung` and `rung`, `any_of` and `Or`, `on_delay` in both forms.
 """
 
+from pilotlight.plc.language.arrays import named_array
 from pilotlight.plc.language.block import Block, InputBlock, OutputBlock
 from pilotlight.plc.language.coils import latch, out, reset
 from pilotlight.plc.language.conditions import And, Condition, Or, all_of, any_of, fall, rise
@@ -66,7 +67,7 @@ from pilotlight.plc.language.python import run_enabled_function, run_function
 from pilotlight.plc.language.ranges import BlockRange
 from pilotlight.plc.language.searching import search
 from pilotlight.plc.language.strict import ForbiddenControlFlowError
-from pilotlight.plc.language.structures import Counter, Field, Timer, auto, named_array, udt
+from pilotlight.plc.language.structures import Counter, Field, Timer, auto, udt
 from pilotlight.plc.language.tag import (
     Bool,
     Char,

@@ -33,6 +33,11 @@ class Indirect(Operand):
     def type(self) -> Type:
         return self.block.type
 
+    @property
+    def pointer(self) -> Operand:
+        """What selects."""
+        return self.index
+
     def lower(self, builder: Builder) -> ir.At:
         return ir.At(builder.table(self.block), lowered(builder, self.index))
 
@@ -141,7 +146,8 @@ class Block:
                 raise ValueError(f"{self.name}.select({first}, {last}): the first address is above the last")
             if first < self.start or last > self.end:
                 raise IndexError(f"{self.name}.select({first}, {last}): the block goes from {self.start} to {self.end}")
-            return BlockRange(self, tuple(address for address in range(first, last + 1) if self.has(address)))
+            whole = range(first, last + 1)
+            return BlockRange(self, whole if self.valid_ranges is None else tuple(filter(self.has, whole)))
         return IndirectBlockRange(self, first, last)
 
     def slot(

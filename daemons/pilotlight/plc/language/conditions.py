@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from pilotlight.plc import ir
 from pilotlight.plc.language.operands import Immediate, Operand, is_text, lowered
@@ -25,10 +25,17 @@ class Condition:
         """The condition in the IR."""
         raise NotImplementedError(f"{type(self).__name__} cannot be asked")
 
-    def __bool__(self) -> NoReturn:
+    def __bool__(self) -> bool:
         raise TypeError(
             f"{self!r} has no truth while the program is built: use any_of(), all_of() or ~ instead of or, and, not"
         )
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, (Operand, int, float, str)):
+            raise TypeError(f"{self!r} is compared with {other!r}: set parentheses around comparisons beside & and |")
+        return self is other
 
     def __and__(self, other: object) -> Condition:
         return all_of(self, other)
@@ -52,6 +59,14 @@ class Comparison(Condition):
         self.operator = operator
         self.left = left
         self.right = right
+
+    def __bool__(self) -> bool:
+        """Sets, dictionaries and `in` ask whether two tags are equal: they are when their names are."""
+        from pilotlight.plc.language.tag import Tag
+
+        if self.operator in ("==", "!=") and isinstance(self.left, Tag) and isinstance(self.right, Tag):
+            return (self.left.name == self.right.name) is (self.operator == "==")
+        return super().__bool__()
 
     def lower(self, builder: Builder) -> ir.Condition:
         if is_text(self.left) != is_text(self.right):

@@ -191,6 +191,16 @@ class Immediate(Operand):
         self.of = of
 
     @property
+    def tag(self) -> object:
+        """The tag."""
+        return self.of
+
+    @property
+    def value(self) -> object:
+        """The tag or range."""
+        return self.of
+
+    @property
     def type(self) -> Type | None:
         return self.of.type if isinstance(self.of, Operand) else None
 

@@ -170,6 +170,8 @@ class branch:  # noqa: N801
         draft = builder.open_rung("branch()")
         if draft.loop:
             raise RuntimeError("branch() cannot stand in a loop")
+        if draft.power in draft.ended:
+            raise RuntimeError("branch() follows an instruction that must be the last of its rung or branch")
         self._draft, self._outer = draft, draft.power
         draft.power = draft.add_power(lower_all(builder, self.conditions), self._outer, "branch", self.line)
         return self
@@ -186,16 +188,23 @@ def comment(text: str) -> None:
     text = inspect.cleandoc(text)
     if len(text) > LONGEST_COMMENT:
         raise ValueError(f"the comment has {len(text)} characters; a rung takes {LONGEST_COMMENT}")
-    current("comment()").comment = text
+    builder = current("comment()")
+    if builder.comment:
+        raise RuntimeError("two comments for one rung: make it one comment")
+    builder.comment = text
+
+
+def _sound_name(name: str) -> str:
+    if not name or '"' in name:
+        raise ValueError(f"{name!r} is no name of a subroutine: it has one, without quotation marks")
+    return name
 
 
 class subroutine:  # noqa: N801
     """Rungs under a name: `with subroutine("name"):` in a program, or a decorator of a function that writes them."""
 
     def __init__(self, name: str, strict: bool = True) -> None:
-        if not name:
-            raise ValueError("a subroutine has a name")
-        self.name = name
+        self.name = _sound_name(name)
         self.strict = strict
         self._function: Callable[[], object] | None = None
         self._builder: Builder | None = None
@@ -245,7 +254,7 @@ def call(target: str | subroutine) -> None:
     builder.open_rung("call()")
     if isinstance(target, subroutine):
         target.written(builder)
-    name = target.name if isinstance(target, subroutine) else target
+    name = target.name if isinstance(target, subroutine) else _sound_name(target)
     builder.subroutines.setdefault(name, None)
     number = list(builder.subroutines).index(name)
     builder.add("call()", lambda power, line: ir.Call(enable=power, line=line, subroutine=number))

@@ -23,6 +23,9 @@ def _python(
         raise TypeError(f"{function!r} cannot be called")
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
         raise TypeError(f"{name}: a scan cannot wait for the coroutine {function!r}")
+    if not isinstance(inputs or {}, Mapping) or not isinstance(outputs or {}, Mapping):
+        raise TypeError(f"{name}: ins and outs are mappings of names to values and to tags")
+    _check_signature(name, function, (*(("enabled",) if always else ()), *(inputs or {})))
     number = len(builder.functions)
     key = f"{getattr(function, '__qualname__', type(function).__name__)}:{number}"
     read = []
@@ -41,6 +44,18 @@ def _python(
             enable=power, line=line, function=key, inputs=tuple(read), outputs=stored, always=always, once=once
         ),
     )
+
+
+def _check_signature(name: str, function: Callable[..., object], given: tuple[str, ...]) -> None:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return  # of a function of C that does not tell its parameters
+    arguments: dict[str, object] = dict.fromkeys(given[1:] if given[:1] == ("enabled",) else given)
+    try:
+        signature.bind(*given[:1], **arguments) if given[:1] == ("enabled",) else signature.bind(**arguments)
+    except TypeError as error:
+        raise TypeError(f"{name} ins keys do not fit {function!r}: {error}") from error
 
 
 def run_function(

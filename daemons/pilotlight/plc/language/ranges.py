@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pilotlight.plc import ir
@@ -68,9 +68,20 @@ class Selection:
 class BlockRange(Selection):
     """Tags at fixed addresses, in order."""
 
-    def __init__(self, block: Block, addresses: tuple[int, ...]) -> None:
+    def __init__(self, block: Block, addresses: Sequence[int], name: str = "") -> None:
         super().__init__(block)
         self.addresses = addresses
+        self._name = name
+
+    @property
+    def start(self) -> int:
+        """The lowest address."""
+        return min(self.addresses)
+
+    @property
+    def end(self) -> int:
+        """The highest address."""
+        return max(self.addresses)
 
     def tags(self) -> list[Tag]:
         """The tags, in order."""
@@ -90,7 +101,7 @@ class BlockRange(Selection):
         return MappingEntry(self, hardware)
 
     def lower(self, builder: Builder) -> ir.Range:
-        return ir.Range(self.type, tuple(builder.slot(tag) for tag in self.tags()), self.addresses)
+        return ir.Range(self.type, tuple(builder.slot(tag) for tag in self.tags()), tuple(self.addresses))
 
     def __len__(self) -> int:
         return len(self.addresses)
@@ -99,6 +110,8 @@ class BlockRange(Selection):
         return iter(self.tags())
 
     def __repr__(self) -> str:
+        if self._name:
+            return self._name
         if not self.addresses:
             return f"{self.block.name}.select(nothing)"
         return f"{self.block.name}.select({self.addresses[0]}, {self.addresses[-1]})"

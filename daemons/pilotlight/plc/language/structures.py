@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Structures: tags that belong together, once or several times (`udt`), and interleaved arrays (`named_array`)."""
+"""Structures: tags that belong together, once or several times: `udt`."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, get_origin
 
 from pilotlight.plc.language.block import Block
-from pilotlight.plc.language.ranges import BlockRange
 from pilotlight.plc.language.tag import Bool, Char, Dint, Int, MappingEntry, Real, Tag, Word, proper
 from pilotlight.tags import Type, Value
 
@@ -50,7 +49,8 @@ class Field:
         return self.default
 
 
-def _type_of(annotation: object, where: str) -> Type:
+def type_of(annotation: object, where: str) -> Type:
+    """The type that an annotation names; TypeError when it names none."""
     if isinstance(annotation, Type):
         return annotation
     known = _TYPES.get(annotation)
@@ -61,7 +61,8 @@ def _type_of(annotation: object, where: str) -> Type:
     return known
 
 
-def _field(value: object, kind: Type, where: str) -> Field:
+def field_of(value: object, kind: Type, where: str) -> Field:
+    """The field of an attribute's value; ValueError when the type does not have it."""
     given = value if isinstance(value, Field) else Field(default=value)  # type: ignore[arg-type]
     first = given.default_of(1)
     if isinstance(given.default, auto) and kind not in (Type.INT, Type.DINT, Type.WORD):
@@ -71,11 +72,19 @@ def _field(value: object, kind: Type, where: str) -> Field:
     return Field(given.type or kind, given.default, given.retentive)
 
 
-def _checked_names(owner: str, names: list[str]) -> None:
+def of_class(annotation: object) -> bool:
+    """Whether an annotation says ClassVar: then it is no field."""
+    if isinstance(annotation, str):
+        return annotation.rpartition(".")[2].startswith("ClassVar") or annotation.startswith("typing.ClassVar")
+    return annotation is ClassVar or get_origin(annotation) is ClassVar
+
+
+def checked_names(owner: str, names: list[str]) -> None:
+    """Raises ValueError for no fields and for names that structures use themselves."""
     if not names:
         raise ValueError(f"{owner} has no fields")
     for name in names:
-        if name in RESERVED or name.startswith("_"):
+        if name in RESERVED or name.startswith("__"):
             raise ValueError(f"{owner}.{name}: the name is reserved")
 
 
@@ -118,7 +127,7 @@ class Structure:
         return tuple(self.fields)
 
     def _block(self, field: str, how: Field) -> Block:
-        kind = _type_of(how.type, f"{self.name}.{field}")
+        kind = type_of(how.type, f"{self.name}.{field}")
 
         def named(_name: str, instance: int) -> str:
             number = str(instance) if self.count > 1 or self.always_number else ""
@@ -168,105 +177,16 @@ def udt(*, count: int = 1, always_number: bool = False) -> Callable[[type], Stru
     """Make a structure of a class: its annotations are the fields, its attributes their defaults."""
 
     def made(body: type) -> Structure:
-        annotations: dict[str, object] = dict(inspect.get_annotations(body))
+        annotations = {n: kind for n, kind in inspect.get_annotations(body).items() if not of_class(kind)}
         for field, value in vars(body).items():
             if isinstance(value, Field) and value.type is not None:
                 annotations.setdefault(field, value.type)
-        _checked_names(body.__name__, list(annotations))
+        checked_names(body.__name__, list(annotations))
         fields: dict[str, Field] = {}
         for field, kind in annotations.items():
             where = f"{body.__name__}.{field}"
-            fields[field] = _field(getattr(body, field, None), _type_of(kind, where), where)
+            fields[field] = field_of(getattr(body, field, None), type_of(kind, where), where)
         return Structure(body.__name__, fields, count, always_number)
-
-    return made
-
-
-class NamedArray(Block):
-    """Interleaved instances of equal fields: instance i begins at address (i − 1) · stride + 1."""
-
-    def __init__(
-        self, name: str, kind: Type, fields: dict[str, Field], count: int, stride: int, always_number: bool
-    ) -> None:
-        if count < 1 or stride < len(fields):
-            raise ValueError(f"{name}: {count} instances of {len(fields)} fields with a stride of {stride}")
-        self.count, self.stride, self.always_number = count, stride, always_number
-        self.fields = dict(fields)
-        names = tuple(fields)
-
-        def named(_name: str, address: int) -> str:
-            instance, place = divmod(address - 1, stride)
-            number = str(instance + 1) if count > 1 or always_number else ""
-            return f"{name}{number}_{names[place] if place < len(names) else f'empty{place + 1}'}"
-
-        def default(address: int) -> Value:
-            instance, place = divmod(address - 1, stride)
-            given = fields[names[place]].default_of(instance + 1) if place < len(names) else None
-            return Tag("x", kind).default if given is None else given
-
-        retentive = kind is not Type.BOOL
-        super().__init__(name, kind, 1, count * stride, retentive, address_formatter=named, default_factory=default)
-
-    def retentive_of(self, address: int) -> bool:
-        place = (address - 1) % self.stride
-        own = self.fields[tuple(self.fields)[place]].retentive if place < len(self.fields) else None
-        return super().retentive_of(address) if own is None else own
-
-    @property
-    def field_names(self) -> tuple[str, ...]:
-        """Names of the fields, in order."""
-        return tuple(self.fields)
-
-    def __getattr__(self, field: str) -> Any:
-        names = tuple(self.__dict__.get("fields", {}))
-        if field not in names:
-            raise AttributeError(f"{self.__dict__.get('name')} has no field {field!r}; it has {', '.join(names)}")
-        addresses = tuple(i * self.stride + names.index(field) + 1 for i in range(self.count))
-        return self.tag(addresses[0]) if self.count == 1 else BlockRange(self, addresses)
-
-    def __getitem__(self, instance: object) -> Any:
-        if isinstance(instance, bool) or not isinstance(instance, int):
-            raise TypeError(f"{self.name}[{instance!r}]: give the number of one instance")
-        base = self._base(instance)
-        tags = {field: self.tag(base + place) for place, field in enumerate(self.fields)}
-        return Instance(f"{self.name}[{instance}]", tags)
-
-    def _base(self, instance: int) -> int:
-        if not 1 <= instance <= self.count:
-            raise IndexError(f"{self.name} has no instance {instance}: it has 1 to {self.count}")
-        return (instance - 1) * self.stride + 1
-
-    def instance(self, number: int) -> BlockRange:
-        """All tags of one instance."""
-        return self.instance_select(number, number)
-
-    def instance_select(self, first: int, last: int) -> BlockRange:
-        """All tags of the instances from one to another, both included."""
-        if first > last:
-            raise ValueError(f"{self.name}: instance {first} is above {last}")
-        return BlockRange(self, tuple(range(self._base(first), self._base(last) + self.stride)))
-
-    def clone(self, name: str, count: int | None = None, stride: int | None = None) -> NamedArray:
-        """An array with the same fields under another name."""
-        new_count = self.count if count is None else count
-        return NamedArray(name, self.type, self.fields, new_count, stride or self.stride, self.always_number)
-
-    def hardware_span(self, start: int) -> tuple[int, int]:
-        """First and last hardware address when the array begins at `start`."""
-        return start, start + self.count * self.stride - 1
-
-
-def named_array(
-    base_type: object, *, count: int = 1, stride: int | None = None, always_number: bool = False
-) -> Callable[[type], NamedArray]:
-    """Make an interleaved array of a class: its attributes are the fields and their defaults."""
-    kind = _type_of(base_type, "named_array()")
-
-    def made(body: type) -> NamedArray:
-        given = {name: value for name, value in vars(body).items() if not name.startswith("__")}
-        _checked_names(body.__name__, list(given))
-        fields = {name: _field(value, kind, f"{body.__name__}.{name}") for name, value in given.items()}
-        return NamedArray(body.__name__, kind, fields, count, len(fields) if stride is None else stride, always_number)
 
     return made
 

@@ -27,6 +27,9 @@ DEFAULTS: dict[Type, Value] = {
 """The types a tag can have, with their default values."""
 
 
+_FIXED = frozenset("name _type default retentive comment".split())
+
+
 class TagAccess(Protocol):
     """What answers for `Tag.value`: the runner whose scope is active."""
 
@@ -51,7 +54,13 @@ class Tag(Operand):
     __slots__ = ("_type", "address", "block", "comment", "default", "name", "readonly", "retentive")
 
     def __init__(
-        self, name: str, type: Type, *, default: Value | None = None, retentive: bool | None = None, comment: str = ""
+        self,
+        name: str,
+        type: Type = Type.BOOL,
+        *,
+        default: Value | None = None,
+        retentive: bool | None = None,
+        comment: str = "",
     ) -> None:
         if not isinstance(name, str) or not name or not name.isprintable() or " " in name:
             raise ValueError(f"{name!r} is no name of a tag: use printable characters without spaces")
@@ -72,6 +81,11 @@ class Tag(Operand):
 
     def lower(self, builder: Builder) -> ir.Expression:
         return ir.Load(builder.slot(self))
+
+    def __setattr__(self, what: str, value: object) -> None:
+        if what in _FIXED and hasattr(self, what):
+            raise AttributeError(f"{self.name}: the {what} of a tag does not change")
+        super().__setattr__(what, value)
 
     def __hash__(self) -> int:
         return hash(self.name)

@@ -26,6 +26,9 @@ def pin(builder: Builder, conditions: tuple[object, ...]) -> int:
     draft = builder.draft
     if draft is None:
         raise RuntimeError("the rung is closed")
+    for each in conditions:
+        if isinstance(each, Operand) and each.type is not Type.BOOL:
+            raise TypeError(f"{each!r} is no BOOL, which a pin needs: compare it")
     return draft.add_power(lower_all(builder, conditions), ir.NONE, "pin", caller_line())
 
 
@@ -44,7 +47,11 @@ class Unfinished:
         """A wire to a pin of this instruction."""
         if self.builder.draft is not self.draft:
             raise RuntimeError(f"{self.what}: its rung is closed")
-        return pin(self.builder, conditions)
+        try:
+            return pin(self.builder, conditions)
+        except TypeError:
+            self.draft.pending = ""  # refused as a whole
+            raise
 
     def complete(self, step: ir.Instruction) -> int:
         """Put the instruction into the rung, as the last of its flow."""

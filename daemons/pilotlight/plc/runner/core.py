@@ -15,7 +15,7 @@ from pilotlight.plc import ir
 from pilotlight.plc.engine.conditions import Test
 from pilotlight.plc.engine.expressions import Expressions
 from pilotlight.plc.engine.machine import Machine
-from pilotlight.plc.language.conditions import lower_all
+from pilotlight.plc.language.conditions import all_of, lower_all
 from pilotlight.plc.language.points import POINTS
 from pilotlight.plc.language.program import Program
 from pilotlight.plc.language.tag import ACTIVE, Tag
@@ -85,6 +85,8 @@ class Runner(Scanner):
         """A question to the state after each scan: a function of it, or conditions."""
         if not conditions:
             raise TypeError("give a condition")
+        if any(isinstance(each, (tuple, list)) for each in conditions):
+            conditions = (all_of(*conditions),)
         first: Any = conditions[0]
         if len(conditions) == 1 and callable(first) and not isinstance(first, Tag):
             function: Callable[[SystemState], object] = first
@@ -108,13 +110,15 @@ class Runner(Scanner):
 
         A name that nothing has used so far is waited for; its previous value is None then.
         """
-        self._settle()
-        self.points.show(self._cells)
         self._last_id += 1
         watch = Monitor(self, self._last_id, tag.name if isinstance(tag, Tag) else tag, callback)
-        if isinstance(tag, Tag) or tag in POINTS:
-            self.names.find(tag)
+        self._settle()
+        if watch.name in POINTS:
+            self.names.find(watch.name)
+        self.points.show(self._cells)
         watch.seen = self._value_of(watch.name)
+        if isinstance(tag, Tag):
+            self.names.find(tag)
         self._watches.append(watch)
         return watch
 
@@ -167,8 +171,9 @@ class Runner(Scanner):
         return {name: (a.get(name), b.get(name)) for name in sorted(a.keys() | b.keys()) if a.get(name) != b.get(name)}
 
     def fork(self, scan_id: int | None = None) -> Self:
-        """A runner of its own that goes on from a retained scan, without forces, patches and watches."""
-        number = self._playhead if scan_id is None else scan_id
+        """A runner of its own that goes on from a retained scan, the newest unless given, without forces, patches and
+        watches."""
+        number = self._history.newest_scan_id if scan_id is None else scan_id
         time_ns, image = self._history.time_of(number), self._history.image(number)
         other = self._sibling()
         for cell in self.names.cells[len(other.names.cells) :]:

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from pilotlight.plc import ir
@@ -50,6 +50,10 @@ class ScanStep:
     enabled_state: str
     trace: tuple[ConditionTrace, ...]
     instruction_kind: str | None
+    nesting: int = 0
+    """Branches around it."""
+    ctx: ScanContext | None = field(default=None, compare=False, repr=False)
+    """The scan under way; None for a scan of the past."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,13 @@ class _Scan:
         runner._scanning = False
 
 
+def _nesting(rung: ir.Rung, power: int) -> int:
+    count = 0
+    while rung.powers[power].parent >= 0:
+        power, count = rung.powers[power].parent, count + 1
+    return count
+
+
 class Debugger:
     """Steps through scans of a runner and keeps the traces of the newest ones."""
 
@@ -121,6 +132,7 @@ class Debugger:
         self._runner = runner
         self._traces: OrderedDict[int, dict[int, list[ScanStep]]] = runner._traces
         self._last: tuple[int, int, ScanStep] | None = None
+        self._under_way: tuple[int, int, ScanStep] | None = None
         self._prepared: _Scan | None = None
 
     def scan_steps(self) -> Iterator[tuple[int, ir.Rung, ScanContext]]:
@@ -133,17 +145,21 @@ class Debugger:
         for number in self._guarded(self._runner._engine.rungs):
             yield number, rungs[number], context
 
-    def scan_steps_debug(self) -> Iterator[ScanStep]:
+    def scan_steps_debug(self) -> Generator[ScanStep, None, None]:
         """Make a scan, pausing before each instruction, and keep its trace. Commits as scan_steps() does."""
         steps: dict[int, list[ScanStep]] = {}
-        main = 0
-        for event in self._guarded(self._runner._engine.walk):
-            if event.kind == "rung" and not event.calls:
-                main = event.rung
-            step = self._step(event)
-            steps.setdefault(main, []).append(step)
-            self._last = self._runner.points.scan_id + 1, main, step
-            yield step
+        main, context = 0, ScanContext(self._runner)
+        try:
+            for event in self._guarded(self._runner._engine.walk):
+                if event.kind == "rung" and not event.calls:
+                    main = event.rung
+                step = self._step(event, context)
+                steps.setdefault(main, []).append(step)
+                self._under_way = self._runner.points.scan_id + 1, main, step
+                yield step
+            self._last = self._under_way
+        finally:
+            self._under_way = None
         self._traces[self._runner.history.newest_scan_id] = steps
         while len(self._traces) > MOST_TRACES:
             self._traces.popitem(last=False)
@@ -195,7 +211,7 @@ class Debugger:
         parts = tuple(ConditionTrace(*part) for part in explained(program, cells, lowered))
         return all(part.status == "true" for part in parts), parts
 
-    def _step(self, event: Event) -> ScanStep:
+    def _step(self, event: Event, context: ScanContext | None = None) -> ScanStep:
         program = self._runner.logic.ir
         section = event.section
         rungs = program.rungs
@@ -211,7 +227,7 @@ class Debugger:
             call_stack=event.calls, source_file=rung.file, source_line=line or rung.line,
             end_line=rung.last_line if event.kind == "rung" else line or rung.line, enabled_state=state,
             trace=tuple(ConditionTrace(*part) for part in event.conditions[event.power]),
-            instruction_kind=None if event.step is None else type(event.step).__name__,
+            instruction_kind=None if event.step is None else type(event.step).__name__, nesting=_nesting(rung, event.power), ctx=context,
         )  # fmt: skip
 
     def inspect(self, rung_id: int, scan_id: int | None = None) -> RungTrace:
@@ -229,8 +245,11 @@ class Debugger:
 
     def inspect_event(self) -> tuple[int, int, ScanStep] | None:
         """The newest stop of a scan in steps, also of one under way: the numbers of its scan and of its rung in the
-        main program, and the stop. None before the first."""
-        return self._last
+        main program, and the stop. None before the first, and when its scan is no longer retained."""
+        if self._under_way is not None:
+            return self._under_way
+        last = self._last
+        return last if last is not None and self._runner.history.contains(last[0]) else None
 
     last_event = inspect_event
 

@@ -66,12 +66,14 @@ class History:
         self._interval = interval if limit is None else max(1, min(interval, limit))
         self._segments: list[_Segment] = []
         self._labels: list[LabeledSnapshot] = []
+        self._widths: list[tuple[int, int]] = []
         self.inputs = Inputs()
         self.size = 0
 
     def restart(self, scan_id: int, time_ns: int, image: list[Any]) -> None:
         """Forget all and begin with a state."""
         self._segments, self._labels, self.size = [], [], 0
+        self._widths = [(scan_id, len(image))]
         self.inputs.clear()
         self._checkpoint(scan_id, time_ns, image)
 
@@ -84,6 +86,8 @@ class History:
     def append(self, time_ns: int, image: list[Any], changed: list[int]) -> None:
         """Retain the scan after the newest one; `changed` are the slots in which it differs."""
         segment = self._segments[-1]
+        if len(image) != self._widths[-1][1]:
+            self._widths.append((segment.last + 1, len(image)))
         if len(segment.changes) >= self._interval or segment.size > max(self._budget // 4, 16 * len(image)):
             self._checkpoint(segment.last + 1, time_ns, image)
         else:
@@ -110,6 +114,7 @@ class History:
         segment.size -= freed
         self.size -= freed
         self._labels = [each for each in self._labels if each.scan_id <= scan_id]
+        self._widths = [each for each in self._widths if each[0] <= scan_id]
         self.inputs.cut(scan_id)
 
     def last_change(self, slot: int, scan_id: int) -> int | None:
@@ -190,6 +195,10 @@ class History:
     def latest(self, count: int) -> list[SystemState]:
         """The newest states, oldest first."""
         return self.range(self.newest_scan_id - count + 1, self.newest_scan_id + 1) if count > 0 else []
+
+    def width(self, scan_id: int) -> int:
+        """How many cells there were at the end of a scan; tags that came later are not among them."""
+        return self._widths[bisect_right(self._widths, (scan_id, 1 << 62)) - 1][1]
 
     def time_of(self, scan_id: int) -> int:
         """Time of a retained scan in nanoseconds."""

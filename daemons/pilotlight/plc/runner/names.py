@@ -10,6 +10,14 @@ from pilotlight.plc.language.tag import Tag
 from pilotlight.plc.values import from_cell, kind_of_value, to_cell
 from pilotlight.tags import Value
 
+ANSWERS = {
+    "rtc.apply_date": "rtc.apply_date_error",
+    "rtc.apply_time": "rtc.apply_time_error",
+    "storage.sd.eject_cmd": "storage.sd.write_status",
+    "storage.sd.delete_all_cmd": "storage.sd.write_status",
+}
+"""Points that answer to commands: who gives the command finds the answer among the tags."""
+
 
 class Names(Builder):
     """Slots by name. Tags that the program does not use get slots behind the program's."""
@@ -29,8 +37,13 @@ class Names(Builder):
 
     def find(self, tag: str | Tag, value: Value | None = None) -> int:
         """The slot of a tag; an unknown name becomes a tag of the type of `value`, or is a KeyError without one."""
+        name = tag.name if isinstance(tag, Tag) else tag
+        if name in ANSWERS:
+            self.slot(POINTS[ANSWERS[name]])
         if isinstance(tag, Tag):
             return self.slot(tag)
+        if not isinstance(tag, str):
+            raise TypeError(f"{tag!r} is neither a tag nor the name of one")
         slot = self.slots.get(tag)
         if slot is not None and not self.cells[slot].internal:
             return slot

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import enum
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -22,7 +24,7 @@ from pilotlight.tags import Value
 class TimeMode(enum.Enum):
     """Where the time of a scan comes from."""
 
-    FIXED_STEP = "fixed"
+    FIXED_STEP = "fixed_step"
     REALTIME = "realtime"
 
 
@@ -120,7 +122,7 @@ class PLCRunner(Runner):
         """Give each scan `dt` seconds, or the time that passes."""
         self._period(round(dt * 1e9))
         self.points.fixed = mode is TimeMode.FIXED_STEP
-        self._last_clock = None
+        self._last_clock = time.perf_counter_ns()
 
     @property
     def time_mode(self) -> TimeMode:
@@ -172,8 +174,16 @@ class PLCRunner(Runner):
         return self._debugger.scan_steps()
 
     def scan_steps_debug(self) -> Iterator[ScanStep]:
-        """A scan in steps with a trace; see Debugger."""
-        return self._debugger.scan_steps_debug()
+        """A scan in steps with a trace; see Debugger. Of branches only those with power are shown, and the rungs of a
+        subroutine are steps of the kind `subroutine`."""
+        with closing(self._debugger.scan_steps_debug()) as steps:
+            for step in steps:
+                if step.kind == "rung" and step.call_stack:
+                    yield replace(step, kind="subroutine")
+                elif step.kind == "branch" and step.enabled_state == "enabled":
+                    yield replace(step, depth=step.depth + step.nesting)
+                elif step.kind not in ("branch", "subroutine"):
+                    yield step
 
     def prepare_scan(self) -> tuple[ScanContext, float]:
         """Begin a scan; see Debugger."""

@@ -91,7 +91,7 @@ class Scanner:
         if state is None:
             names, history = self.names, self._history
             tip = scan_id == history.newest_scan_id and not self._scanning
-            image = None if tip else history.image(scan_id)
+            image = None if tip else history.image(scan_id)[: history.width(scan_id)]
             picture = Picture(names.cells, names.slots, lambda: self._cells.copy() if image is None else image)
             state = SystemState.of_picture(scan_id, history.time_of(scan_id), picture)
             self._states[scan_id] = state
@@ -110,8 +110,8 @@ class Scanner:
 
     @property
     def current_state(self) -> SystemState:
-        """The state at the playhead."""
-        return self._state_at(self._playhead)
+        """The state after the newest scan, wherever the playhead is."""
+        return self._state_at(self._history.newest_scan_id)
 
     @property
     def history(self) -> History:

@@ -78,8 +78,8 @@ class SystemState:
     ) -> None:  # fmt: skip
         self._scan_id = scan_id
         self._time_ns = round(timestamp * 1e9)
-        self._tags: Mapping[str, Value] = MappingProxyType(dict(tags or {}))
-        self._memory: Mapping[str, int | float] = MappingProxyType(dict(memory or {}))
+        self._tags: Mapping[str, Value] = _fixed(tags)
+        self._memory: Mapping[str, int | float] = _fixed(memory)
         self._picture: Picture | None = None
 
     @classmethod
@@ -152,6 +152,10 @@ class SystemState:
 
     def __repr__(self) -> str:
         return f"SystemState(scan_id={self.scan_id}, timestamp={self.timestamp}, tags={dict(self.tags)})"
+
+
+def _fixed(values: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return values if isinstance(values, (MappingProxyType, Values)) else MappingProxyType(dict(values or {}))
 
 
 class RunResult(SystemState):
