@@ -207,8 +207,11 @@ def test_an_image_has_room_behind_its_cells(home: Path) -> None:
         engine.cells.insert(0, 1)
     with pytest.raises(ValueError, match="the program needs"):
         engine.load([1])
-    with pytest.raises(ValueError, match="all its numbers"):
-        engine.cells[0:2] = [0, 0]
+    with pytest.raises(ValueError, match="keeps its cells"):
+        engine.cells[0:2] = [0]
+    engine.cells[3:5] = [1, 2]
+    assert engine.cells[3:5] == [1, 2]
+    assert engine.cells == engine.cells.copy() != []
 
 
 def test_cells_have_their_widths() -> None:

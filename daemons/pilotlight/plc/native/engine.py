@@ -67,16 +67,22 @@ class Image(MutableSequence[Any]):
         return [*self._layout.unpack(self._buffer), *self._more]
 
     def __setitem__(self, slot: Any, number: Any) -> None:
-        """Store a number that fits; to all of a slice as many as it has."""
+        """Store a number that fits. A slice takes as many as it has; that of all takes the program's, and more."""
         if not isinstance(slot, slice):
             self._of[slot][self._places[slot]] = number
             return
-        numbers, count = list(number), len(self._layout.cells)
-        if slot != slice(None) or len(numbers) < count:
-            raise ValueError(f"an image takes all its numbers at a time, {count} at least")
+        numbers, count = self.copy(), len(self._layout.cells)
+        numbers[slot] = number
+        if len(numbers) < count or (slot != slice(None) and len(numbers) != len(self)):
+            raise ValueError(f"an image keeps its cells: {len(self)} numbers, and not {len(numbers)}")
         self._buffer[:] = self._layout.pack(numbers[:count])
         del self._of[count:], self._places[count:], self._more[:]
         self.extend(numbers[count:])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (Image, list)) and self.copy() == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __delitem__(self, slot: int | slice) -> None:
         raise TypeError("an image keeps its cells")

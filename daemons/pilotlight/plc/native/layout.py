@@ -8,14 +8,15 @@ is a struct; here it is a buffer. Numbers are in the byte order of the machine.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 
 from pilotlight.plc import ir
 from pilotlight.tags import Type
 
-NOT_A_NUMBER = b"\0\0\xc0\x7f"
+Number = int | float
 ALIGNMENT = 8
 """Bytes that the size of an image is a multiple of."""
 
@@ -54,7 +55,7 @@ def array_of(kind: Type) -> Array:
 
 
 class Layout:
-    """The places of the cells of one program."""
+    """The places of the cells of one program, which has the faults and so more than one."""
 
     def __init__(self, cells: Iterable[ir.Cell]) -> None:
         self.cells: tuple[ir.Cell, ...] = tuple(cells)
@@ -95,13 +96,18 @@ class Layout:
         """The slots in the order of the image."""
         return sorted(range(len(self.cells)), key=self.offset)
 
-    def pack(self, numbers: list[int | float]) -> bytes:
-        """The image of these numbers, one for each slot."""
-        return self._packer.pack(*(numbers[slot] for slot in self._order))
+    @cached_property
+    def _by_place(self) -> Callable[[Sequence[Number]], tuple[Number, ...]]:
+        return itemgetter(*self._order)
 
-    def unpack(self, image: bytes | bytearray | memoryview) -> list[int | float]:
+    @cached_property
+    def _by_slot(self) -> Callable[[Sequence[Number]], tuple[Number, ...]]:
+        return itemgetter(*sorted(range(len(self.cells)), key=self._order.__getitem__))
+
+    def pack(self, numbers: Sequence[Number]) -> bytes:
+        """The image of these numbers, one for each slot."""
+        return self._packer.pack(*self._by_place(numbers))
+
+    def unpack(self, image: bytes | bytearray | memoryview) -> list[Number]:
         """The numbers of an image by slot."""
-        numbers: list[int | float] = [0] * len(self.cells)
-        for slot, number in zip(self._order, self._packer.unpack_from(image), strict=True):
-            numbers[slot] = number
-        return numbers
+        return list(self._by_slot(self._packer.unpack_from(image)))
