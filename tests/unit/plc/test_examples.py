@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ from pilotlight.tags import Type
 
 ROOT = Path(__file__).parents[3]
 PROGRAMS = sorted(path for path in (ROOT / "examples").glob("*.py") if not path.name.startswith("test_"))
+
+GUIDE = (ROOT / "docs/plc.md").read_text()
+CODE = re.findall(r"^```(\w*)\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
 
 each_program = pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
 
@@ -62,3 +66,25 @@ def test_no_input_makes_a_fault(path: Path) -> None:
         interpreter.run(chance.choice([10_000_000, 1_000_000_000]))
         interpreter.finish()
         assert interpreter.cells[:3] == [0, 0, 0]
+
+
+def test_the_guide_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """Its program, its test, and its commands, which print what it shows."""
+    program, suite = [text for kind, text in CODE if kind == "python"]
+    drawing = next(text for _kind, text in CODE if text.startswith("Rung 0"))
+    (tmp_path / "motor.py").write_text(program)
+    (tmp_path / "test_motor.py").write_text(suite)
+    monkeypatch.chdir(tmp_path)
+    lines = [line for _kind, text in CODE for line in text.splitlines()]
+    commands = [shlex.split(line)[1:] for line in lines if line.startswith("pilotlight ")]
+    assert {words[1] for words in commands} == {"run", "test", "ladder", "build"}
+    for words in commands:
+        limit = ["--for", "0.1"] if "--realtime" in words else []
+        assert main([*words, *limit]) == 0, words
+    assert drawing in capfd.readouterr().out
+    read_package((tmp_path / "motor.plz").read_bytes())
+
+
+def test_the_guide_names_programs_and_drawings_that_there_are() -> None:
+    for path in PROGRAMS:
+        assert f"| `{path.name}` |" in GUIDE and f"(plc/{path.stem}.svg)" in GUIDE
