@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from array import array
 from datetime import datetime, timedelta
@@ -103,8 +104,13 @@ def test_a_build_is_kept_and_taken_again(home: Path, monkeypatch: pytest.MonkeyP
 
 def test_only_the_builds_used_last_are_kept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(building, "KEPT", 1)
+    folder = home / "pilotlight/plc"
+    for name in ("build-old", "build-new"):
+        (folder / name).mkdir(parents=True)
+    os.utime(folder / "build-old", (0, 0))
     first, second = build({"a.c": "int a;"}), build({"b.c": "int b;"})
     assert (first.exists(), second.exists()) == (False, True)
+    assert [path.name for path in folder.glob("build-*")] == ["build-new"]
 
 
 def test_a_failed_build_says_what_gcc_said_and_leaves_nothing(home: Path) -> None:

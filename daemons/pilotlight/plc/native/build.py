@@ -23,6 +23,8 @@ from pathlib import Path
 SUPPORT = Path(__file__).parent
 """Where the support headers are."""
 KEPT = 64
+ABANDONED_S = 3600
+"""Age of a working folder that no build can still use."""
 OUTPUT_MAX = 16 << 10
 """Characters of gcc's output that an error quotes."""
 
@@ -184,7 +186,10 @@ def _start(command: tuple[str, ...], output: Path, limits: Limits) -> subprocess
 
 
 def _prune(folder: Path) -> None:
-    """Remove all but the files used last."""
+    """Remove all but the files used last, and what builds that were killed have left."""
     files = sorted(folder.glob("*.so"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in files[KEPT:]:
         path.unlink(missing_ok=True)
+    for work in folder.glob("build-*"):
+        if work.stat().st_mtime < time.time() - ABANDONED_S:
+            shutil.rmtree(work, ignore_errors=True)
