@@ -19,6 +19,7 @@ from pilotlight.plc.language.conditions import all_of, lower_all
 from pilotlight.plc.language.points import POINTS
 from pilotlight.plc.language.program import Program
 from pilotlight.plc.language.tag import ACTIVE, Tag
+from pilotlight.plc.runner.causes import Cause
 from pilotlight.plc.runner.history import History, LabeledSnapshot
 from pilotlight.plc.runner.scanner import Scanner
 from pilotlight.plc.runner.state import RunResult, SystemState
@@ -211,6 +212,15 @@ class Runner(Scanner):
         for number in [each for each in self._traces if each > scan_id]:
             del self._traces[number]
         return self.current_state
+
+    def why(self, tag: str | Tag, *, scan_id: int | None = None, depth: int = 8) -> Cause:
+        """Why a tag has the value it had at the end of a scan, that at the playhead unless given; `depth` causes deep.
+
+        The scans it goes back to are run again beside the runner. KeyError for an unknown tag or scan.
+        """
+        from pilotlight.plc.runner.why import why
+
+        return why(self, self.names.find(tag), self._playhead if scan_id is None else scan_id, depth)
 
     def _adopt_history(self, rules: Mapping[str, int]) -> None:
         self._rules = dict(rules)

@@ -25,6 +25,7 @@ class Replay:
         self.after: list[Any] = []
         self.patches: Numbers = {}
         self.conditions: Conditions | None = None
+        self.logic_left: list[Any] = []
         self._dt_ns = 0
 
     @property
@@ -32,13 +33,11 @@ class Replay:
         """The image, live."""
         return self._engine.cells
 
-    @property
-    def explain(self) -> Interpreter:
-        """The interpreter that runs the scan."""
-        return self._engine
+    def begin(self, scan_id: int) -> Conditions:
+        """Get ready to run a scan, up to before its logic; gives what held for it.
 
-    def begin(self, scan_id: int) -> None:
-        """Get ready to run a scan, up to before its logic; KeyError when it is not retained with the one before it."""
+        KeyError when it is not retained, with the one before it and all it was given.
+        """
         history = self._runner.history
         before, after = history.image(scan_id - 1), history.image(scan_id)
         patches, conditions = history.inputs.patches(scan_id, after), history.inputs.conditions(scan_id)
@@ -53,13 +52,16 @@ class Replay:
         self._runner.points.recall(cells, after)
         for slot, number in conditions.before.items():
             cells[slot] = number
+        return conditions
 
     def walk(self) -> Iterator[Event]:
-        """Run the scan that is ready, pausing as Interpreter.walk() does; afterwards `cells` is what it left."""
+        """Run the scan that is ready, pausing as Interpreter.walk() does; afterwards `cells` is what it left, and
+        `logic_left` what its logic left before the last forces."""
         if self.conditions is None:
             raise RuntimeError("begin() comes before walk()")
         if self.conditions.running:
             yield from self._engine.walk(self._dt_ns)
+        self.logic_left = self.cells.copy()
         for slot, number in self.conditions.after.items():
             self.cells[slot] = number
         self._engine.finish()
