@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`pilotlight plc`: run, test, draw and package PLC programs, on a laptop with nothing but Python."""
+"""`pilotlight plc`: run, test, debug, draw and package PLC programs, on a laptop with nothing but Python."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pilotlight.plc import ir
+from pilotlight.plc.debugger import main as debug
 from pilotlight.plc.ladder import flow_of_image, ladder_svg, ladder_text
 from pilotlight.plc.loading import LoadError, load_program
 from pilotlight.plc.package import PackageError, read_package, write_package
@@ -57,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="build|run|test|ladder")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="build|run|test|ladder|debug")
     build = verbs.add_parser("build", help="make a package (.plz) that the appliance takes")
     build.add_argument("-o", "--output", type=Path, help="the package (default: beside the program, with .plz)")
     build.add_argument("--name", help="what the program is called on the appliance (default: the file's name)")
@@ -84,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     test = verbs.add_parser("test", help="run the tests of a folder with pytest")
     test.add_argument("folder", type=Path, nargs="?", default=Path(), help="default: the current folder")
     test.add_argument("arguments", nargs=argparse.REMAINDER, help="what else pytest is told, such as -k motor")
+    verbs.add_parser("debug", help="serve an editor's debugger (Debug Adapter Protocol on standard input and output)")
     return top
 
 
@@ -114,7 +116,10 @@ def main(argv: Sequence[str]) -> int:
         options = parser().parse_args(argv)
     except SystemExit as ending:
         return int(ending.code or 0)
-    run: Callable[[argparse.Namespace], int] = {"build": build, "run": scan, "test": test, "ladder": draw}[options.verb]
+    work: dict[str, Callable[[argparse.Namespace], int]] = {
+        "build": build, "run": scan, "test": test, "ladder": draw, "debug": lambda _options: debug([]),
+    }  # fmt: skip
+    run = work[options.verb]
     try:
         return run(options)
     except (LoadError, PackageError, SettingError, OSError) as error:
