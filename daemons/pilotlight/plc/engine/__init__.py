@@ -2,6 +2,7 @@
 """The interpreter of the IR."""
 
 from pilotlight.plc.engine.interpreter import Interpreter, initial_cells
+from pilotlight.plc.engine.protocol import Engine
 from pilotlight.plc.engine.walking import Event
 
-__all__ = ["Event", "Interpreter", "initial_cells"]
+__all__ = ["Engine", "Event", "Interpreter", "initial_cells"]

@@ -9,7 +9,8 @@ is a scan; between the three calls the host writes inputs, forces and system poi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pilotlight.plc import ir
@@ -18,6 +19,9 @@ from pilotlight.plc.engine.explaining import explained
 from pilotlight.plc.engine.flow import CallSection, Network, RungNode, Section
 from pilotlight.plc.engine.machine import Machine
 from pilotlight.plc.engine.walking import Event
+
+_CHUNK = 64
+"""Cells that are compared at a time."""
 
 
 def initial_cells(program: ir.Program) -> list[Any]:
@@ -37,6 +41,7 @@ class Interpreter:
         self.machine: Machine = Machine(initial_cells(program))
         self._compiler: Compiler = Compiler(program, functions or {})
         self.main: Section = self._compiler.compiled()
+        self._kept: list[Any] = initial_cells(program)
         self._edges: list[tuple[int, int]] = [(edge.slot, edge.previous) for edge in program.edges]
 
     @property
@@ -44,7 +49,7 @@ class Interpreter:
         """The image, live: the number that each slot holds."""
         return self.machine.cells
 
-    def load(self, image: list[Any]) -> None:
+    def load(self, image: Sequence[Any]) -> None:
         """Take over an image, of as many cells at least as the program has."""
         if len(image) < len(self.program.cells):
             raise ValueError(f"the image has {len(image)} cells; the program needs {len(self.program.cells)}")
@@ -65,6 +70,19 @@ class Interpreter:
         cells = self.machine.cells
         for slot, previous in self._edges:
             cells[previous] = 1 if cells[slot] else 0
+
+    def changes(self) -> bytes:
+        """The program's cells that have changed since the last call, or since the start: n slots as uint32, then their
+        n numbers as doubles."""
+        cells, kept = self.machine.cells, self._kept
+        slots: list[int] = []
+        for start in range(0, len(kept), _CHUNK):
+            now, was = cells[start : start + _CHUNK], kept[start : start + _CHUNK]
+            if now != was:
+                del now[len(was) :]
+                slots += [start + n for n, number in enumerate(now) if number is not was[n] and number != was[n]]
+                kept[start : start + len(now)] = now
+        return array("I", slots).tobytes() + array("d", [cells[slot] for slot in slots]).tobytes()
 
     def rungs(self, dt_ns: int) -> Iterator[int]:
         """Run the logic as run() does, pausing with the number of each rung of the main program after it."""

@@ -20,6 +20,7 @@ from pilotlight.plc.language.points import POINTS
 from pilotlight.plc.language.program import Program
 from pilotlight.plc.language.tag import ACTIVE, Tag
 from pilotlight.plc.runner.causes import Cause
+from pilotlight.plc.runner.engines import Engines
 from pilotlight.plc.runner.history import History, LabeledSnapshot
 from pilotlight.plc.runner.scanner import Scanner
 from pilotlight.plc.runner.state import RunResult, SystemState
@@ -36,8 +37,12 @@ class Runner(Scanner):
     def __init__(
         self, logic: Program | Sequence[Program] | None = None, *, dt_ns: int,
         history: Mapping[str, int] | None = None, auto_start: bool = True, initial_state: SystemState | None = None,
+        engine: str | Engines = "interpreter",
     ) -> None:  # fmt: skip
-        super().__init__(logic, dt_ns=dt_ns, history=history, auto_start=auto_start, initial_state=initial_state)
+        super().__init__(
+            logic, dt_ns=dt_ns, history=history, auto_start=auto_start, initial_state=initial_state, engine=engine
+        )
+        self._asking = False
         self._watches: list[Watch] = []
         self._last_id = 0
 
@@ -48,7 +53,7 @@ class Runner(Scanner):
 
     def _scan(self) -> bool:
         """Make one scan; whether a breakpoint wants a pause."""
-        stop = self._begin()
+        stop = self._begin(keep=self._asking or bool(self._watches))
         if self.points.running:
             self._engine.run(self.points.dt_ns)
         self._commit(stop)
@@ -75,7 +80,11 @@ class Runner(Scanner):
         if max_cycles < 1:
             raise ValueError("run_until() makes at least one scan")
         for _ in range(max_cycles):
-            paused = self._scan()
+            self._asking = True
+            try:
+                paused = self._scan()
+            finally:
+                self._asking = False
             if holds(self._state_at(self._history.newest_scan_id)):
                 return RunResult.of(self.current_state, True)
             if paused:
@@ -101,7 +110,7 @@ class Runner(Scanner):
 
     def _holds(self, test: Test) -> bool:
         """Whether a condition holds now; its edges are those of the scan that has just ended, its faults nobody's."""
-        image = self._cells.copy()
+        image = list(self._cells)
         for slot, previous in self.names.edges.items():
             image[previous] = 1 if slot < len(self._before) and self._before[slot] else 0
         return test.true(Machine(image))
@@ -207,6 +216,7 @@ class Runner(Scanner):
         self.points.go_back(scan_id, history.time_of(scan_id), given.clock, running=given.running)
         history.cut(scan_id)
         self._engine.load(image)
+        self._changes()
         self._patches, self._forces = patches, dict(given.before)
         self._playhead = min(self._playhead, scan_id)
         for number in [each for each in self._traces if each > scan_id]:

@@ -206,7 +206,7 @@ class Debugger:
         """Whether a condition, of the language or of the IR, holds as the image is now, and its parts."""
         runner = self._runner
         lowered = condition if isinstance(condition, ir.Condition) else lower_all(runner.names, (condition,))
-        cells = runner._cells.copy()
+        cells = list(runner._cells)
         program = ir.Program(tuple(runner.names.cells), (), tuple(runner.names.tables))
         parts = tuple(ConditionTrace(*part) for part in explained(program, cells, lowered))
         return all(part.status == "true" for part in parts), parts
@@ -227,7 +227,8 @@ class Debugger:
             call_stack=event.calls, source_file=rung.file, source_line=line or rung.line,
             end_line=rung.last_line if event.kind == "rung" else line or rung.line, enabled_state=state,
             trace=tuple(ConditionTrace(*part) for part in event.conditions[event.power]),
-            instruction_kind=None if event.step is None else type(event.step).__name__, nesting=_nesting(rung, event.power), ctx=context,
+            instruction_kind=None if event.step is None else type(event.step).__name__,
+            nesting=_nesting(rung, event.power), ctx=context,
         )  # fmt: skip
 
     def inspect(self, rung_id: int, scan_id: int | None = None) -> RungTrace:

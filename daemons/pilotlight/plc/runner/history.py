@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,28 +70,27 @@ class History:
         self.inputs = Inputs()
         self.size = 0
 
-    def restart(self, scan_id: int, time_ns: int, image: list[Any]) -> None:
+    def restart(self, scan_id: int, time_ns: int, image: Sequence[Any]) -> None:
         """Forget all and begin with a state."""
         self._segments, self._labels, self.size = [], [], 0
         self._widths = [(scan_id, len(image))]
         self.inputs.clear()
         self._checkpoint(scan_id, time_ns, image)
 
-    def _checkpoint(self, scan_id: int, time_ns: int, image: list[Any]) -> None:
+    def _checkpoint(self, scan_id: int, time_ns: int, image: Sequence[Any]) -> None:
         segment = _Segment(scan_id, array("d", image), [time_ns])
         segment.size = 8 * len(image) + _SCAN_BYTES
         self._segments.append(segment)
         self.size += segment.size
 
-    def append(self, time_ns: int, image: list[Any], changed: list[int]) -> None:
-        """Retain the scan after the newest one; `changed` are the slots in which it differs."""
+    def append(self, time_ns: int, image: Sequence[Any], packed: bytes) -> None:
+        """Retain the scan after the newest one; `packed` is what it changed: n slots as uint32, then n doubles."""
         segment = self._segments[-1]
         if len(image) != self._widths[-1][1]:
             self._widths.append((segment.last + 1, len(image)))
         if len(segment.changes) >= self._interval or segment.size > max(self._budget // 4, 16 * len(image)):
             self._checkpoint(segment.last + 1, time_ns, image)
         else:
-            packed = array("I", changed).tobytes() + array("d", [image[slot] for slot in changed]).tobytes()
             segment.changes.append(packed)
             segment.times.append(time_ns)
             segment.size += len(packed) + _SCAN_BYTES

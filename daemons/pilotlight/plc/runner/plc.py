@@ -16,6 +16,7 @@ from pilotlight.plc.language.program import Program
 from pilotlight.plc.language.tag import Tag
 from pilotlight.plc.runner.core import LONGEST_RUN, Runner
 from pilotlight.plc.runner.debugging import ConditionTrace, Debugger, RungTrace, ScanContext, ScanStep
+from pilotlight.plc.runner.engines import Engines
 from pilotlight.plc.runner.state import RunResult, SystemState
 from pilotlight.plc.runner.watching import Breakpoint
 from pilotlight.tags import Value
@@ -33,13 +34,15 @@ class PLC(Runner):
 
     `dt` are the seconds of a scan; with `realtime` they are those that pass. Exclusive: ValueError for both.
     `history` bounds the number of retained scans, `history_budget` their bytes. With `auto_start` off, a scan in
-    STOP applies patches and forces and leaves the logic out, until start().
+    STOP applies patches and forces and leaves the logic out, until start(). The `engine` is `interpreter`, `native`
+    (needs gcc, and a program without Python functions) or `auto`: native when that is possible.
     """
 
     def __init__(
         self, logic: Program | Sequence[Program] | None = None, initial_state: SystemState | None = None, *,
         dt: float | None = None, realtime: bool = False, history: int | None = None,
         history_budget: int | None = None, checkpoint_interval: int | None = None, auto_start: bool = True,
+        engine: str | Engines = "interpreter",
     ) -> None:  # fmt: skip
         if realtime and dt is not None:
             raise ValueError("dt and realtime exclude each other")
@@ -47,8 +50,9 @@ class PLC(Runner):
         rules = {name: value for name, value in given.items() if value is not None}
         seconds = 0.010 if dt is None else dt
         super().__init__(
-            logic, dt_ns=round(seconds * 1e9), history=rules, auto_start=auto_start, initial_state=initial_state
-        )
+            logic, dt_ns=round(seconds * 1e9), history=rules, auto_start=auto_start, initial_state=initial_state,
+            engine=engine,
+        )  # fmt: skip
         self.points.fixed = not realtime
         self.debug = Debugger(self)
         self._scopes: list[AbstractContextManager[Self]] = []
@@ -63,7 +67,7 @@ class PLC(Runner):
         self._scopes.pop().__exit__(kind, error, at)
 
     def _sibling(self) -> Self:
-        other = type(self)(self.logic, dt=self.points.period_ns / 1e9, auto_start=self.auto_start)
+        other = type(self)(self.logic, dt=self.points.period_ns / 1e9, auto_start=self.auto_start, engine=self._engines)
         other._adopt_history(self._rules)
         return other
 
@@ -102,14 +106,14 @@ class PLCRunner(Runner):
 
     def __init__(
         self, logic: Program | Sequence[Program] | None = None, initial_state: SystemState | None = None, *,
-        history_limit: int | None = None,
+        history_limit: int | None = None, engine: str | Engines = "interpreter",
     ) -> None:  # fmt: skip
         history = {} if history_limit is None else {"limit": history_limit}
-        super().__init__(logic, dt_ns=100_000_000, history=history, initial_state=initial_state)
+        super().__init__(logic, dt_ns=100_000_000, history=history, initial_state=initial_state, engine=engine)
         self._debugger = Debugger(self)
 
     def _sibling(self) -> Self:
-        other = type(self)(self.logic)
+        other = type(self)(self.logic, engine=self._engines)
         other._period(self.points.period_ns)
         other._adopt_history(self._rules)
         return other

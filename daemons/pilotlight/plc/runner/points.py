@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
 from copy import copy
 from datetime import datetime, timedelta
 from typing import Any
@@ -71,7 +71,7 @@ class Points:
         self.scan_id = self.time_ns = self.dt_ns = self.shortest_ns = self.longest_ns = 0
         self.set_rtc(now)
 
-    def obey(self, cells: list[Any]) -> bool:
+    def obey(self, cells: MutableSequence[Any]) -> bool:
         """Take the commands that are in the image, and clear them; whether it is told to stop."""
         slots = self.names.slots
         for name in _ERRORS:
@@ -99,19 +99,19 @@ class Points:
         cells[stop] = 0
         return True
 
-    def _new(self, cells: list[Any], field: str) -> int:
+    def _new(self, cells: MutableSequence[Any], field: str) -> int:
         slot = self.names.slots.get(f"rtc.new_{field}")
         return 0 if slot is None else int(cells[slot])
 
-    def _date(self, cells: list[Any]) -> datetime:
+    def _date(self, cells: MutableSequence[Any]) -> datetime:
         year, month, day = (self._new(cells, field) for field in ("year4", "month", "day"))
         return self.rtc.replace(year=year, month=month, day=day)
 
-    def _time(self, cells: list[Any]) -> datetime:
+    def _time(self, cells: MutableSequence[Any]) -> datetime:
         hour, minute, second = (self._new(cells, field) for field in ("hour", "minute", "second"))
         return self.rtc.replace(hour=hour, minute=minute, second=second, microsecond=0)
 
-    def show(self, cells: list[Any]) -> None:
+    def show(self, cells: MutableSequence[Any]) -> None:
         """Write every point that has a slot and that only the runner writes."""
         slots = self.names.slots
         if len(slots) != self._known:
@@ -120,7 +120,7 @@ class Points:
         for slot, name in self._shown:
             cells[slot] = self.value(name)
 
-    def recall(self, cells: list[Any], after: list[Any]) -> None:
+    def recall(self, cells: MutableSequence[Any], after: list[Any]) -> None:
         """Write what the points showed in a scan of the past that left the image `after`; commands are taken."""
         slots = self.names.slots
         for name in ("rtc.apply_date", "rtc.apply_time", "sys.cmd_mode_stop", *_COMMANDS):

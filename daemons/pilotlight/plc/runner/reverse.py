@@ -45,7 +45,8 @@ class Stepper:
     @property
     def cells(self) -> list[Any]:
         """The image at the present stop, live."""
-        return self._replay.cells if self.past else self._runner._cells
+        cells: list[Any] = self._replay.cells if self.past else self._runner._cells  # type: ignore[assignment]
+        return cells
 
     @property
     def before(self) -> list[Any]:

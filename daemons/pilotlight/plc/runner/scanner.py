@@ -8,17 +8,18 @@ program computes can raise.
 from __future__ import annotations
 
 import time
+from array import array
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableSequence, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
-from pilotlight.plc.engine import Interpreter
 from pilotlight.plc.language.program import Program
 from pilotlight.plc.language.tag import Tag
+from pilotlight.plc.runner.engines import Engines
 from pilotlight.plc.runner.history import History
 from pilotlight.plc.runner.inputs import Conditions, Numbers
 from pilotlight.plc.runner.names import Names
@@ -33,10 +34,15 @@ class Scanner:
     def __init__(
         self, logic: Program | Sequence[Program] | None = None, *, dt_ns: int,
         history: Mapping[str, int] | None = None, auto_start: bool = True, initial_state: SystemState | None = None,
+        engine: str | Engines = "interpreter",
     ) -> None:  # fmt: skip
         self.logic = _one(logic)
         self._functions = self.logic.functions
-        self._engine = Interpreter(self.logic.ir, self._functions)
+        if isinstance(engine, str):
+            engine = Engines(engine, self.logic.ir, self._functions)
+        self._engines = engine
+        self._engine = engine.make()
+        self._more: list[Any] = []
         self.names = Names(self.logic.ir)
         self.points = Points(self.names)
         self.auto_start = auto_start
@@ -55,19 +61,20 @@ class Scanner:
         self._before: list[Any] = list(self._cells)
         self._given: tuple[Numbers, Numbers, tuple[datetime, int]] = {}, {}, self.points.clock
 
+    @property
+    def engine(self) -> str:
+        """What runs the program: `interpreter` or `native`."""
+        return self._engines.kind
+
     def _adopt(self, state: SystemState) -> None:
         """Take over a state: its tags, those internal cells that the program has, its number and its time."""
-        cells = self._cells
         for name, value in state.tags.items():
             slot = self.names.find(name, value)
-            if slot < len(cells):
-                cells[slot] = self.names.number(slot, value)
-            else:
-                cells.append(self.names.number(slot, value))
+            self._cells[slot] = self.names.number(slot, value)
         for name, number in state.memory.items():
             slot = self.names.slots.get(name, -1)
             if slot >= 0 and self.names.cells[slot].internal:
-                cells[slot] = number
+                self._cells[slot] = number
         self.points.scan_id, self.points.time_ns = state.scan_id, state.time_ns
 
     def _restarted(self) -> None:
@@ -76,9 +83,24 @@ class Scanner:
         self._traces.clear()
         self._history.restart(self.points.scan_id, self.points.time_ns, self._cells)
         self._playhead = self.points.scan_id
+        self._changes()
+
+    def _changes(self) -> bytes:
+        """What has changed since the last call, packed for the history."""
+        packed = self._engine.changes()
+        size = self.names.program_size
+        if len(self.names.cells) == size:
+            return packed
+        cells, known = self._cells, len(self._more)
+        more = [cells[slot] for slot in range(size, len(self.names.cells))]
+        slots = [n for n, number in enumerate(more) if n >= known or number != self._more[n]]
+        self._more = more
+        middle = 4 * (len(packed) // 12)
+        behind = array("I", [size + n for n in slots]).tobytes()
+        return packed[:middle] + behind + packed[middle:] + array("d", [more[n] for n in slots]).tobytes()
 
     @property
-    def _cells(self) -> list[Any]:
+    def _cells(self) -> MutableSequence[Any]:
         """The image, with room for every name."""
         cells = self._engine.cells
         if len(cells) < len(self.names.cells):
@@ -92,7 +114,7 @@ class Scanner:
             names, history = self.names, self._history
             tip = scan_id == history.newest_scan_id and not self._scanning
             image = None if tip else history.image(scan_id)[: history.width(scan_id)]
-            picture = Picture(names.cells, names.slots, lambda: self._cells.copy() if image is None else image)
+            picture = Picture(names.cells, names.slots, lambda: list(self._cells) if image is None else image)
             state = SystemState.of_picture(scan_id, history.time_of(scan_id), picture)
             self._states[scan_id] = state
         return state
@@ -101,7 +123,7 @@ class Scanner:
         """Called before the image changes: who has its state, keeps it."""
         state = self._states.get(self._history.newest_scan_id)
         if state is not None:
-            state.settle(self._cells.copy() if numbers is None else numbers)
+            state.settle(list(self._cells) if numbers is None else numbers)
 
     def _period(self, dt_ns: int) -> None:
         if dt_ns <= 0:
@@ -181,14 +203,17 @@ class Scanner:
         finally:
             self._forces = kept
 
-    def _begin(self) -> bool:
-        """The phases before the logic; whether the program has told the runner to stop."""
+    def _begin(self, *, keep: bool = True) -> bool:
+        """The phases before the logic; whether the program has told the runner to stop. `keep` the image before."""
         points = self.points
         if not points.running and self.auto_start:
             self.start()
         points.dt_ns = self._elapsed()
-        self._before = self._cells.copy()
-        self._settle(self._before)
+        if keep:
+            self._before = list(self._cells)
+            self._settle(self._before)
+        else:
+            self._settle()
         self._scanning = True
         cells = self._cells
         self._engine.begin()
@@ -212,20 +237,17 @@ class Scanner:
 
     def _commit(self, stop: bool) -> None:
         """The phases after the logic."""
-        cells, before, points = self._cells, self._before, self.points
+        cells, points = self._cells, self.points
         for slot, number in self._forces.items():
             cells[slot] = number
         self._engine.finish()
-        pairs = enumerate(zip(cells, before, strict=False))
-        changed = [slot for slot, (now, was) in pairs if now is not was and now != was]
-        changed.extend(range(len(before), len(cells)))
         points.shortest_ns = points.dt_ns if points.scan_id == 0 else min(points.shortest_ns, points.dt_ns)
         points.longest_ns = max(points.longest_ns, points.dt_ns)
         points.time_ns += points.dt_ns
         points.scan_id += 1
         self._scanning = False
         follow = self._playhead == self._history.newest_scan_id
-        self._history.append(points.time_ns, cells, changed)
+        self._history.append(points.time_ns, cells, self._changes())
         if follow or self._playhead < self._history.oldest_scan_id:
             self._playhead = self._history.newest_scan_id if follow else self._history.oldest_scan_id
         patches, forces, clock = self._given
