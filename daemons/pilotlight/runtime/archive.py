@@ -74,6 +74,13 @@ def printable(name: str | bytes) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
+def one_line(text: str, most: int = 300) -> str:
+    """A text from outside as one line of at most `most` characters without control characters."""
+    line = " ".join(text.split())
+    line = "".join(c for c in line if c.isprintable())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
 def inspect(path: Path, limits: Limits = LIMITS) -> ArchiveReport:
     """Check an upload, contents included, and write nothing. Raises ArchiveError; OSError when it cannot be read."""
     with path.open("rb") as file:

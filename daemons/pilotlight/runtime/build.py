@@ -23,9 +23,9 @@ from typing import Annotated
 import msgspec
 
 from pilotlight.daemon import Busy, DaemonError, Settings
-from pilotlight.runtime import archive, check, confine, toolchain
+from pilotlight.runtime import archive, check, confine, packages, toolchain
 from pilotlight.runtime.matiec import MatiecError, table_source
-from pilotlight.runtime.store import OBJECT, UPLOAD, Manifest, ProgramInfo, ProgramStore
+from pilotlight.runtime.store import EDITOR, OBJECT, UPLOAD, Manifest, ProgramInfo, ProgramStore
 from pilotlight.runtime.toolchain import Step
 
 LOG_LINES_MAX = 2000
@@ -139,15 +139,8 @@ class Builder:
         if await asyncio.to_thread(self._store.has, program):
             self._say("[INFO] The same program was built before: the stored build is used.")
             return await asyncio.to_thread(self._store.renew, program, name, user)
-        report = await asyncio.to_thread(archive.extract, upload, work / "source")
-        self._say(f"[INFO] Unpacked {len(report.files)} files, {report.total} bytes.")
-        self._enter(Status.COMPILING)
-        sources = await asyncio.to_thread(toolchain.read_sources, work / "source")
-        if sources.has_python:
-            self._say("[WARNING] Function blocks written in Python do not run on this runtime: they stay idle.")
-        (work / toolchain.TABLE).write_text(table_source(sources.program))
-        await self._run_all(work, toolchain.compile_steps("source", sources.has_blocks))
-        await self._run_all(work, [toolchain.link_step(sources.has_blocks, OBJECT)])
+        package = await asyncio.to_thread(packages.is_package, upload)
+        await (self._compile_package(work) if package else self._compile_editor(work))
         self._say("[INFO] Checking the program...")
         description = await check.probe(work / OBJECT)
         manifest = Manifest(
@@ -159,6 +152,7 @@ class Builder:
             uploaded=time.time_ns(),
             size=upload.stat().st_size,
             digest=digest,
+            dialect=packages.DIALECT if package else EDITOR,
             variables=description.variables,
             log=tuple(self.status.log),
         )
@@ -166,12 +160,37 @@ class Builder:
         await asyncio.to_thread(self._store.prune, self._settings.keep)
         return info
 
+    async def _compile_editor(self, work: Path) -> None:
+        """Make the shared object of an Editor's ZIP."""
+        report = await asyncio.to_thread(archive.extract, work / UPLOAD, work / "source")
+        self._say(f"[INFO] Unpacked {len(report.files)} files, {report.total} bytes.")
+        self._enter(Status.COMPILING)
+        sources = await asyncio.to_thread(toolchain.read_sources, work / "source")
+        if sources.has_python:
+            self._say("[WARNING] Function blocks written in Python do not run on this runtime: they stay idle.")
+        (work / toolchain.TABLE).write_text(table_source(sources.program))
+        await self._run_all(work, toolchain.compile_steps("source", sources.has_blocks))
+        await self._run_all(work, [toolchain.link_step(sources.has_blocks, OBJECT)])
+
+    async def _compile_package(self, work: Path) -> None:
+        """Make the shared object of a program package."""
+        step = packages.translate_step(UPLOAD, "source")
+        self._say(f"[INFO] {step.title}")
+        code, output = await self._run(work, step)
+        if code != 0:
+            raise archive.ArchiveError(archive.one_line(output) or f"it cannot be read (exit code {code})")
+        self._enter(Status.COMPILING)
+        names = [path.name for path in (work / "source").iterdir()]
+        sources = packages.sources_of(names)
+        await self._run_all(work, packages.compile_steps("source", sources))
+        await self._run_all(work, [packages.link_step(sources, OBJECT)])
+
     async def _toolchain(self, work: Path) -> str:
         """The digest of the tools. The compiler is asked for its version once."""
         if not self._compiler:
             _, output = await self._run(work, Step("", ("gcc", "--version")))
             self._compiler = output
-        return toolchain.key(self._compiler)
+        return toolchain.key(self._compiler, packages.fingerprint())
 
     async def _run_all(self, work: Path, steps: Sequence[Step]) -> None:
         """Run steps side by side; the first to fail ends the others. Raises BuildFailed."""
@@ -200,7 +219,7 @@ class Builder:
         """Exit code and output of one confined command. When this ends, the command's whole session has ended."""
         rules = confine.Rules(
             writable=str(work),
-            readable=(str(toolchain.NATIVE),),
+            readable=(str(toolchain.NATIVE), *step.readable),
             memory=self._settings.memory_mb << 20,
             file=self._settings.file_mb << 20,
             cpu=int(self._settings.timeout_s) + 1,

@@ -19,6 +19,8 @@ from pilotlight.daemon import NotFound, StateFile, logger, sync_directory, write
 from pilotlight.runtime.check import VariableInfo
 
 FORMAT = 1
+EDITOR = "A"
+"""Dialect of an Editor's ZIP."""
 UPLOAD, OBJECT, MANIFEST = "upload.zip", "program.so", "manifest.json"
 _TEMPORARY = ".new-"
 _ACTIVE = "active.json"
@@ -40,7 +42,7 @@ class ProgramInfo(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     digest: str
     """SHA-256 of the upload."""
-    dialect: str = "A"
+    dialect: str = EDITOR
     format: int = FORMAT
 
 

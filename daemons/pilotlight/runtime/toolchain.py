@@ -42,6 +42,8 @@ class Step:
 
     title: str
     command: tuple[str, ...]
+    readable: tuple[str, ...] = ()
+    """What it reads beside the system and the shim's sources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +94,13 @@ def link_step(has_blocks: bool, output: str) -> Step:
     return Step("Linking...", (driver, *_LINK, "-o", output, *objects, "-lm"))
 
 
-def key(compiler: str) -> str:
-    """A digest of everything but the upload that a build depends on; `compiler` is the compilers' version."""
+def key(compiler: str, more: bytes = b"") -> str:
+    """A digest of everything but the upload that a build depends on; `compiler` is the compilers' version, `more`
+    what else there is."""
     digest = hashlib.sha256(repr((compiler, os.uname().machine, _COMMON, _C, _CPP, _LINK)).encode())
     for path in sorted(NATIVE.iterdir()):
         digest.update(path.read_bytes())
+    digest.update(more)
     return digest.hexdigest()
 
 

@@ -27,7 +27,9 @@ _UPLOAD_BODY = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary", "description": "The program's ZIP"}},
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "An Editor's ZIP, or a .plz"}
+                    },
                 }
             }
         },

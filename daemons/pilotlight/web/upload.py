@@ -123,9 +123,9 @@ class FilePart:
 
 
 def program_name(filename: str) -> str:
-    """A name to show for an uploaded file: no folders, no `.zip`, printable, at most 64 characters."""
+    """A name to show for an uploaded file: no folders, no `.zip` or `.plz`, printable, at most 64 characters."""
     base = PurePath(filename.replace("\\", "/")).name
-    stem = base[:-4] if base.lower().endswith(".zip") else base
+    stem = base[:-4] if base.lower().endswith((".zip", ".plz")) else base
     return "".join(character for character in stem if character.isprintable())[:64] or "program"
 
 

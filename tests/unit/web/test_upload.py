@@ -210,6 +210,7 @@ def test_limit_counts_the_file_alone() -> None:
 
 def test_program_names() -> None:
     assert program_name("program.zip") == "program"
+    assert program_name("motor.plz") == "motor"
     assert program_name("C:\\plc\\Plant.ZIP") == "Plant"
     assert program_name("../../etc/passwd") == "passwd"
     assert program_name(".zip") == "program"
