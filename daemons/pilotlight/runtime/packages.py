@@ -7,10 +7,13 @@ first bytes and at the names of the files that came out.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+
+import msgspec
 
 from pilotlight.plc.native import build
 from pilotlight.plc.native.interface import SUPPORT_SOURCES
@@ -19,8 +22,10 @@ from pilotlight.runtime.toolchain import NATIVE, Step
 
 DIALECT = "plz"
 SUPPORT = build.SUPPORT
-READABLE = (str(SUPPORT.parents[2]), sys.prefix, sys.base_prefix)
-"""What the translation reads beside the system: this package, and the Python that runs it."""
+_MODULES = (str(SUPPORT.parents[2]), str(Path(msgspec.__file__).parents[1]))
+"""Where the translation's modules are; it starts without those of the site."""
+READABLE = (*_MODULES, sys.prefix, sys.base_prefix)
+"""What the translation reads beside the system."""
 _HEAD = b"PK\x03\x04"
 _NAME_AT, _LENGTH_AT = 30, 26
 _SOURCE = re.compile(r"program(?:_[a-z0-9]+)?\.c")
@@ -36,8 +41,9 @@ def is_package(upload: Path) -> bool:
 
 def translate_step(upload: str, folder: str) -> Step:
     """The command that makes C in `folder` of the package `upload`, or prints why not."""
-    module = "pilotlight.plc.native.translate"
-    return Step("Translating the program...", (sys.executable, "-s", "-P", "-m", module, upload, folder), READABLE)
+    python = (sys.executable, "-S", "-s", "-P", "-m", "pilotlight.plc.native.translate")
+    paths = "PYTHONPATH=" + os.pathsep.join(dict.fromkeys(_MODULES))
+    return Step("Translating the program...", ("env", paths, *python, upload, folder), READABLE)
 
 
 def sources_of(names: Iterable[str]) -> list[str]:
