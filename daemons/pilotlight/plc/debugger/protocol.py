@@ -55,7 +55,7 @@ def _length(stream: BinaryIO) -> int | None:
     length = None
     for _ in range(MOST_HEADERS):
         line = stream.readline(LONGEST_HEADER)
-        if not line:
+        if not line.endswith(b"\n") and len(line) < LONGEST_HEADER:
             return None
         if not line.endswith(b"\n"):
             raise ProtocolError(f"a header line has no end within {LONGEST_HEADER} bytes")
