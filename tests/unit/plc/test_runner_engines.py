@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from pilotlight.plc import (
     copy,
     count_up,
     on_delay,
+    out,
     rise,
     run_function,
     subroutine,
@@ -29,6 +31,7 @@ from pilotlight.plc import (
 from pilotlight.plc.engine import Interpreter
 from pilotlight.plc.native import build as building
 from pilotlight.plc.native.scope import EmitError
+from pilotlight.plc.runner import batch
 
 A, B, X, Y = Bool("A"), Bool("B"), Bool("X"), Bool("Y")
 N, Total, Level = Int("N"), Dint("Total"), Real("Level")
@@ -159,3 +162,79 @@ def test_changes_of_the_interpreter_are_packed() -> None:
     assert list(memoryview(packed[:8]).cast("I")) == [slot for slot, _ in expected]
     assert list(memoryview(packed[8:]).cast("d")) == [number for _, number in expected]
     assert engine.changes() == b""
+
+
+def clocked() -> Program:
+    with Program() as program:
+        with Rung(rise(system.sys.clock_500ms)):
+            calc(Total + system.rtc.second, Total)
+        with Rung(N > 3):
+            out(X)
+        with Rung(X, A):
+            calc(system.sys.scan_counter * 2, Dint("Twice"))
+        with Rung(N == 13):
+            out(system.sys.cmd_mode_stop)
+        with Rung(system.sys.first_scan):
+            out(Y)
+        with Rung(system.sys.fixed_scan_mode, system.sys.mode_run):
+            copy(system.sys.scan_time_min_ms, Level)
+    return program
+
+
+@pytest.mark.parametrize("options", [{}, {"history": 9}, {"checkpoint_interval": 4, "auto_start": False}], ids=repr)
+def test_a_run_with_inputs_is_a_run_with_patches(options: dict[str, object]) -> None:
+    plcs = [PLC(clocked(), dt=0.1, engine=kind, **options) for kind in ("interpreter", "native", "native")]  # type: ignore[arg-type]
+    values = {"A": [n % 3 == 0 for n in range(17)], N: [n % 14 for n in range(17)]}
+    for plc in plcs:
+        plc.run(3)
+        plc.set_rtc(datetime(2026, 2, 28, 23, 59, 55))
+        plc.force(Y, True)
+    plcs[0].run(60, inputs=values)
+    assert batch.possible(plcs[1], 60) and not batch.possible(plcs[0], 60)
+    plcs[1].run(60, inputs=values)
+    for scan in range(60):
+        plcs[2].patch({"A": values["A"][scan % 17], N: values[N][scan % 17]})
+        plcs[2].step()
+    assert list(plcs[0].history) == list(plcs[1].history) == list(plcs[2].history)
+    assert [plc.playhead for plc in plcs] == [plcs[0].history.newest_scan_id] * 3
+    assert plcs[0].back(3) == plcs[1].back(3)
+    assert plcs[0].step() == plcs[1].step()
+
+
+def test_a_long_run_keeps_a_state_and_a_playhead() -> None:
+    plc = PLC(plant(), dt=0.1, engine="native", history=50)
+    kept = plc.run(20)
+    plc.seek(5)
+    plc.run(20, inputs={"A": [True]})
+    assert (kept.tags["A"], kept.scan_id, plc.playhead, plc.current_state.tags["N"]) == (False, 20, 5, 2000)
+    plc.run(100)
+    assert (plc.playhead, plc.history.oldest_scan_id) == (91, 91)
+
+
+def test_inputs_are_checked_before_the_first_scan() -> None:
+    plc = PLC(plant(), engine="auto")
+    for wrong in (
+        {"A": []},
+        {"A": [True], "B": [True, False]},
+        {N: [1, True]},
+        {N: [99999]},
+        {"sys.first_scan": [True]},
+    ):
+        with pytest.raises(ValueError):
+            plc.run(3, inputs=wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError):
+        plc.run(-1)
+    assert plc.current_state.scan_id == 0
+
+
+def test_a_retained_scan_of_a_large_program_costs_2_kb_when_a_hundred_tags_change() -> None:
+    tags = [Int(f"T{n}") for n in range(1000)]
+    with Program(strict=False) as program:
+        for number, tag in enumerate(tags):
+            with Rung(A if number < 100 else B):
+                calc(tag + 1, tag)
+    plc = PLC(program, history_budget=10_000_000)
+    plc.patch({"A": True})
+    plc.run(1000)
+    assert len(plc.history) == 1001
+    assert plc.history.size + plc.history.inputs.size <= 2000 * 1001

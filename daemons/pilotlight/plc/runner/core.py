@@ -19,6 +19,7 @@ from pilotlight.plc.language.conditions import all_of, lower_all
 from pilotlight.plc.language.points import POINTS
 from pilotlight.plc.language.program import Program
 from pilotlight.plc.language.tag import ACTIVE, Tag
+from pilotlight.plc.runner import batch
 from pilotlight.plc.runner.causes import Cause
 from pilotlight.plc.runner.engines import Engines
 from pilotlight.plc.runner.history import History, LabeledSnapshot
@@ -59,14 +60,41 @@ class Runner(Scanner):
         self._commit(stop)
         return bool(self._watches) and self._look()
 
-    def run(self, cycles: int) -> SystemState:
-        """Make so many scans, or fewer when a breakpoint pauses."""
+    def run(
+        self, cycles: int, *, inputs: Mapping[str, Sequence[Value]] | Mapping[Tag, Sequence[Value]] | None = None
+    ) -> SystemState:
+        """Make so many scans, or fewer when a breakpoint pauses.
+
+        `inputs` has for a tag its value in each scan, as patches; of all tags equally many, the first again after the
+        last. Raises as patch() does, before the first scan.
+        """
         if cycles < 0:
             raise ValueError("a number of scans is not below 0")
-        for _ in range(cycles):
+        slots, rows = self._columns(inputs or {})
+        made = 0
+        while made < cycles:
+            if batch.possible(self, cycles - made):
+                made += batch.scans(self, cycles - made, slots, rows, made)
+                if made >= cycles:
+                    break
+            if rows:
+                self._patches.update(zip(slots, rows[made % len(rows)], strict=True))
+            made += 1
             if self._scan():
                 break
         return self.current_state
+
+    def _columns(self, inputs: Mapping[Any, Sequence[Value]]) -> tuple[list[int], list[tuple[int | float, ...]]]:
+        """Slots of inputs, and for each scan the numbers."""
+        columns: dict[int, list[int | float]] = {}
+        for tag, values in inputs.items():
+            slot = self.names.find(tag, values[0] if values else None)
+            self.names.refuse_readonly(slot)
+            known = {each: self.names.number(slot, each[1]) for each in {(type(value), value) for value in values}}
+            columns[slot] = [known[type(value), value] for value in values]
+        if len({len(numbers) for numbers in columns.values()}) > 1 or any(not each for each in columns.values()):
+            raise ValueError("inputs need a value at least, and for each tag equally many")
+        return list(columns), list(zip(*columns.values(), strict=True))
 
     def run_for(self, seconds: float) -> SystemState:
         """Scan until so much simulated time has passed, or a breakpoint pauses."""

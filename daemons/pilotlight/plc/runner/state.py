@@ -85,9 +85,8 @@ class SystemState:
     @classmethod
     def of_picture(cls, scan_id: int, time_ns: int, picture: Picture) -> SystemState:
         """The state whose values are those of an image."""
-        state = cls(scan_id)
-        state._time_ns = time_ns
-        state._picture = picture
+        state = cls.__new__(cls)
+        state._scan_id, state._time_ns, state._picture = scan_id, time_ns, picture
         state._tags, state._memory = Values(picture, internal=False), Values(picture, internal=True)
         return state
 
