@@ -20,6 +20,8 @@ _ENTRY_BYTES = 200
 """What the patches of one scan cost beside their slots and numbers."""
 
 Numbers = dict[int, int | float]
+_Packed = tuple["array[int]", "array[float]"]
+_NONE = array("d")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Inputs:
     """Patches by scan, and conditions by the first scan they hold for."""
 
     def __init__(self) -> None:
-        self._patches: OrderedDict[int, tuple[bytes, bytes]] = OrderedDict()
+        self._patches: OrderedDict[int, _Packed] = OrderedDict()
         self._conditions: list[Conditions] = []
         self._firsts: list[int] = []
         self._oldest = 0
@@ -53,30 +55,30 @@ class Inputs:
         oldest: int,
     ) -> None:  # fmt: skip
         """Keep what the newest scan was given; `image` is what it left, `oldest` the oldest scan retained."""
-        if not self._conditions or self._conditions[-1] != conditions:
+        last = self._conditions[-1] if self._conditions else None
+        if last is not conditions and last != conditions:
             self._conditions.append(conditions)
             self._firsts.append(scan_id)
             passed = bisect_right(self._firsts, oldest) - 1
             if passed > 0:
                 del self._conditions[:passed], self._firsts[:passed]
         if patches:
-            # The number of a patch that nothing has overwritten is in the image.
-            left = [slot for slot, number in patches.items() if image[slot] == number]
-            other = {slot: number for slot, number in patches.items() if image[slot] != number}
-            slots = array("I", [*other, *left]).tobytes()
-            numbers = array("d", other.values()).tobytes()
-            self._patches[scan_id] = slots, numbers
-            self.size += len(slots) + len(numbers) + _ENTRY_BYTES
-        while self._patches and (self.size > BUDGET or next(iter(self._patches)) <= oldest):
-            gone, (slots, numbers) = self._patches.popitem(last=False)
-            self._oldest = gone + 1
-            self.size -= len(slots) + len(numbers) + _ENTRY_BYTES
+            # Numbers that nothing has overwritten are in the image; only others are kept.
+            stand = list(map(image.__getitem__, patches)) == list(patches.values())
+            numbers = _NONE if stand else array("d", patches.values())
+            self._patches[scan_id] = array("I", patches), numbers
+            self.size += 4 * len(patches) + 8 * len(numbers) + _ENTRY_BYTES
+            while self.size > BUDGET or next(iter(self._patches)) <= oldest:
+                self._oldest, gone = self._patches.popitem(last=False)
+                self._oldest += 1
+                self.size -= _size(gone)
+                if not self._patches:
+                    break
 
     def cut(self, scan_id: int) -> None:
         """Forget what the scans after one were given."""
         while self._patches and next(reversed(self._patches)) > scan_id:
-            _number, (slots, numbers) = self._patches.popitem()
-            self.size -= len(slots) + len(numbers) + _ENTRY_BYTES
+            self.size -= _size(self._patches.popitem()[1])
         keep = bisect_right(self._firsts, scan_id)
         del self._conditions[keep:], self._firsts[keep:]
 
@@ -84,12 +86,10 @@ class Inputs:
         """The patches of a scan that left `image`; KeyError when they are no longer kept."""
         if scan_id < self._oldest:
             raise KeyError(scan_id)
-        slots, numbers = self._patches.get(scan_id, (b"", b""))
-        other = array("d", numbers)
-        found: Numbers = {}
-        for place, slot in enumerate(array("I", slots)):
-            found[slot] = _as(image[slot], other[place]) if place < len(other) else image[slot]
-        return found
+        slots, numbers = self._patches.get(scan_id, (array("I"), _NONE))
+        if not numbers:
+            return {slot: image[slot] for slot in slots}
+        return {slot: _as(image[slot], number) for slot, number in zip(slots, numbers, strict=True)}
 
     def covers(self, scan_id: int) -> bool:
         """Whether all that a recorded scan was given is still kept."""
@@ -101,6 +101,10 @@ class Inputs:
         if place < 0:
             raise KeyError(scan_id)
         return self._conditions[place]
+
+
+def _size(packed: _Packed) -> int:
+    return 4 * len(packed[0]) + 8 * len(packed[1]) + _ENTRY_BYTES
 
 
 def _as(sample: int | float, number: float) -> int | float:

@@ -60,6 +60,7 @@ class Scanner:
         self._restarted()
         self._before: list[Any] = list(self._cells)
         self._given: tuple[Numbers, Numbers, tuple[datetime, int]] = {}, {}, self.points.clock
+        self._held = Conditions({}, {}, True, self.points.clock)
 
     @property
     def engine(self) -> str:
@@ -251,8 +252,10 @@ class Scanner:
         if follow or self._playhead < self._history.oldest_scan_id:
             self._playhead = self._history.newest_scan_id if follow else self._history.oldest_scan_id
         patches, forces, clock = self._given
-        conditions = Conditions(forces, forces if forces == self._forces else dict(self._forces), points.running, clock)
-        self._history.inputs.record(points.scan_id, patches, conditions, cells, self._history.oldest_scan_id)
+        held = self._held
+        if (held.before, held.after, held.running, held.clock) != (forces, self._forces, points.running, clock):
+            held = self._held = Conditions(forces, dict(self._forces), points.running, clock)
+        self._history.inputs.record(points.scan_id, patches, held, cells, self._history.oldest_scan_id)
         if stop:
             points.running = False
 
