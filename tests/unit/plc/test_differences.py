@@ -45,6 +45,7 @@ from pilotlight.plc import (
     to_text,
 )
 from pilotlight.plc.ir import IRError
+from pilotlight.plc.runner.history import BUDGET
 from pilotlight.tags import TagValueError, Type
 
 PAGE = (Path(__file__).parents[3] / "docs/plc-differences.md").read_text()
@@ -235,6 +236,16 @@ def _() -> None:
     assert not plc.running
 
 
+@row("history")
+def _() -> None:
+    assert 0 < BUDGET < 1 << 30
+    with Program() as logic, Rung():
+        calc(N + 1, N)
+    plc = PLC(logic, history_budget=20_000)
+    plc.run(3000)
+    assert plc.history.oldest_scan_id > 0 and plc.history.size <= 20_000
+
+
 @row("`run_until`")
 def _() -> None:
     plc = one(lambda: calc(N + 1, N))
@@ -296,18 +307,18 @@ def _() -> None:
     assert tag(one(lambda: out(A), conditions=(any_of(N, D),)), "A") is False
 
 
-@row("a time drum that gets power with its step at 0, with jump or jog in the same scan")
+@row("jump or jog of a drum together with its reset")
 def _() -> None:
-    for jogged, step in ((False, 1), (True, 2)):
+    for held, step in ((True, 1), (False, 3)):
         with Program(strict=False) as logic, Rung():
             time_drum(
                 [A, B, C], [5000] * 3, Tms, pattern=[[1, 0, 0], [0, 1, 0], [0, 0, 1]], current_step=Int("Step"),
                 accumulator=Int("Passed"), completion_flag=Bool("Completed"),
-            ).reset(~system.sys.always_on).jog(Go)  # fmt: skip
+            ).reset(Bool("Held")).jump(Go, step=2).jog(Go)  # fmt: skip
         plc = PLC(logic)
-        plc.patch({"Go": jogged})
+        plc.patch({"Go": True, "Held": held})
         plc.step()
-        assert (tag(plc, "Step"), tag(plc, "Passed")) == (step, 0)
+        assert tag(plc, "Step") == step
 
 
 @row("`TagType`")
