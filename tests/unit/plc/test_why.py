@@ -130,8 +130,10 @@ def test_pins_calls_branches_and_loops() -> None:
     with Program() as program:
         with Rung(Start):
             count_up(Ready, Count, preset=3).reset(Stop)
-        with Rung(Guard), branch(Start):
-            call("work")
+        with Rung(Guard):
+            with branch(Start):
+                call("work")
+            out(Warm)
         with subroutine("work"):
             with Rung(~Stop):
                 copy(Target, table[Speed])
@@ -142,6 +144,10 @@ def test_pins_calls_branches_and_loops() -> None:
     plc.run(3)
     ready = plc.why(Ready)
     assert (ready.scan_id, contacts(ready)) == (3, {"Start": (True, False)})
+    behind_the_call = plc.why(Warm)
+    assert behind_the_call.site is not None
+    assert (behind_the_call.site.section, behind_the_call.site.rung) == ("", 1)
+    assert contacts(behind_the_call) == {"Guard": (True, True)}
     copied = plc.why(table[3])
     assert copied.site is not None
     assert (copied.site.section, copied.site.rung) == ("work", 0)

@@ -18,6 +18,8 @@ from pilotlight.tags import Value
 _MARKS = {"true": "T", "false": "F"}
 MOST_TRACES = 100
 """Scans whose trace is kept."""
+_NO_RUNG = ir.Rung((), ())
+_RAIL = ir.Power(ir.ALWAYS)
 
 
 @dataclass(frozen=True)
@@ -217,8 +219,9 @@ class Debugger:
         rungs = program.rungs
         if section:
             rungs = next(each.rungs for each in program.subroutines if each.name == section)
-        rung = rungs[event.rung]
-        power = rung.powers[event.power]
+        rung = rungs[event.rung] if rungs else _NO_RUNG
+        # A subroutine is told with the powers of the rung that calls it: it has power, or it would not be told.
+        power = rung.powers[event.power] if event.kind != "subroutine" else _RAIL
         line = event.step.line if event.step is not None else power.line
         parent_on = power.parent < 0 or event.powers[power.parent]
         state = "enabled" if event.on else "disabled_local" if parent_on else "disabled_parent"
@@ -228,7 +231,7 @@ class Debugger:
             end_line=rung.last_line if event.kind == "rung" else line or rung.line, enabled_state=state,
             trace=tuple(ConditionTrace(*part) for part in event.conditions[event.power]),
             instruction_kind=None if event.step is None else type(event.step).__name__,
-            nesting=_nesting(rung, event.power), ctx=context,
+            nesting=0 if power is _RAIL else _nesting(rung, event.power), ctx=context,
         )  # fmt: skip
 
     def inspect(self, rung_id: int, scan_id: int | None = None) -> RungTrace:

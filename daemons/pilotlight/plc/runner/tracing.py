@@ -83,7 +83,7 @@ def trace_of(replay: Replay, program: ir.Program, scan_id: int) -> ScanTrace:
                 image, seen = levels[depth].image, levels[depth].writes
             levels = [*levels[:depth], Level(rung, event.rung, event.section, image, seen)]
         elif event.kind == "instruction":
-            levels[depth] = replace(levels[depth], power=event.power)
+            levels = [*levels[:depth], replace(levels[depth], power=event.power)]
             pending = event, tuple(levels)
     settle(replay.logic_left, state)
     return ScanTrace(
