@@ -10,10 +10,11 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 from pilotlight.plc import ir
 from pilotlight.plc.language.operands import Immediate, Operand
+from pilotlight.plc.language.properties import NAMES, PLAIN, Properties, Said
 from pilotlight.plc.values import from_cell, to_cell
 from pilotlight.tags import TagValueError, Type, Value
 
@@ -27,7 +28,7 @@ DEFAULTS: dict[Type, Value] = {
 """The types a tag can have, with their default values."""
 
 
-_FIXED = frozenset("name _type default retentive comment".split())
+_FIXED = frozenset("name _type default retentive comment properties".split())
 
 
 class TagAccess(Protocol):
@@ -48,10 +49,11 @@ class Tag(Operand):
     """A named value of one type; immutable. Equality and the other operators build conditions and expressions.
 
     `retentive` says whether the value outlives a change from STOP to RUN: unless given, a BOOL does not and every
-    other type does. Raises ValueError for a default that the type does not have.
+    other type does. Further properties are those of `Properties`. Raises ValueError for a default that the type does
+    not have.
     """
 
-    __slots__ = ("_type", "address", "block", "comment", "default", "name", "readonly", "retentive")
+    __slots__ = ("_type", "address", "block", "comment", "default", "name", "properties", "readonly", "retentive")
 
     def __init__(
         self,
@@ -61,6 +63,7 @@ class Tag(Operand):
         default: Value | None = None,
         retentive: bool | None = None,
         comment: str = "",
+        **said: Unpack[Said],
     ) -> None:
         if not isinstance(name, str) or not name or not name.isprintable() or " " in name:
             raise ValueError(f"{name!r} is no name of a tag: use printable characters without spaces")
@@ -71,7 +74,8 @@ class Tag(Operand):
         self.default: Value = DEFAULTS[type] if default is None else proper(name, type, default)
         self.retentive = type is not Type.BOOL if retentive is None else retentive
         self.comment = comment
-        self.readonly = False
+        self.properties = Properties(**said) if said else PLAIN
+        self.readonly = self.properties.readonly
         self.block: object = None
         self.address = 0
 
@@ -86,6 +90,14 @@ class Tag(Operand):
         if what in _FIXED and hasattr(self, what):
             raise AttributeError(f"{self.name}: the {what} of a tag does not change")
         super().__setattr__(what, value)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, what: str) -> Any:
+            """A property as an attribute: `tag.min` is `tag.properties.min`."""
+            if what in NAMES:
+                return getattr(self.properties, what)
+            raise AttributeError(f"{type(self).__name__} has no attribute {what!r}")
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -156,10 +168,10 @@ def assigned_name(frame: FrameType | None) -> str:
 def _constructor(kind: Type) -> Callable[..., None]:
     def __init__(  # noqa: N807
         self: Tag, name: str | None = None, *, default: Value | None = None, retentive: bool | None = None,
-        comment: str = "",
+        comment: str = "", **said: Unpack[Said],
     ) -> None:  # fmt: skip
         named = assigned_name(sys._getframe(1)) if name is None else name
-        Tag.__init__(self, named, kind, default=default, retentive=retentive, comment=comment)
+        Tag.__init__(self, named, kind, default=default, retentive=retentive, comment=comment, **said)
 
     return __init__
 

@@ -18,6 +18,7 @@ from pilotlight.plc.engine.machine import Machine
 from pilotlight.plc.language.conditions import all_of, lower_all
 from pilotlight.plc.language.points import POINTS
 from pilotlight.plc.language.program import Program
+from pilotlight.plc.language.properties import PLAIN
 from pilotlight.plc.language.tag import ACTIVE, Tag
 from pilotlight.plc.runner import batch
 from pilotlight.plc.runner.causes import Cause
@@ -142,6 +143,17 @@ class Runner(Scanner):
         for slot, previous in self.names.edges.items():
             image[previous] = 1 if slot < len(self._before) and self._before[slot] else 0
         return test.true(Machine(image))
+
+    @property
+    def bounds_violations(self) -> dict[str, str]:
+        """Tags whose value after the newest scan is not one that is meant, and what is wrong with it."""
+        found: dict[str, str] = {}
+        for name, tag in {**self.names.tags, **self.logic.tags}.items():
+            value = None if tag.properties is PLAIN else self._value_of(name)
+            complaint = "" if value is None else tag.properties.complaint(value)
+            if complaint:
+                found[name] = complaint
+        return found
 
     def monitor(self, tag: str | Tag, callback: Callable[[Any, Any], object]) -> Monitor:
         """Call `callback(current, previous)` after each scan that changed the tag.
