@@ -208,6 +208,23 @@ def test_a_run_can_be_paused_and_changed_while_it_runs(client: Client, program: 
     assert "stands already" in client.refused("pause", threadId=1)
 
 
+def test_a_way_back_can_be_paused(client: Client, program: Path) -> None:
+    launched(client, program, {"line": SEAL, "condition": "Starts > 1"})
+    client.event("stopped")
+    client.say("force Start true")
+    client.say("step 2000")
+    client.event("stopped")
+    going = client.post("reverseContinue", threadId=1)
+    pausing = client.post("pause", threadId=1)
+    assert client.response(going)["success"]
+    assert client.response(pausing)["success"]
+    assert client.event("stopped")["reason"] == "pause"
+    assert int(client.line()[1].split()[1]) > 1000
+    client.ask("reverseContinue", threadId=1)
+    assert client.event("stopped")["description"] == "The oldest scan that is retained"
+    assert client.line() == (SEAL, "scan 1 at 0 s, run again")
+
+
 def test_hit_counts_and_logpoints(client: Client, program: Path) -> None:
     made = launched(
         client, program, {"line": SEAL, "hitCondition": "5"}, {"line": COUNT, "logMessage": "Elapsed is {Elapsed + 1}"}

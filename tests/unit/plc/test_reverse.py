@@ -262,3 +262,21 @@ def test_patches_beyond_their_budget_cannot_be_run_again(monkeypatch: pytest.Mon
         stepper.go_to(6)
     with pytest.raises(KeyError):
         plc.back(9)
+
+
+def test_a_program_that_stops_itself_starts_again_under_the_stepper() -> None:
+    with Program() as program:
+        with Rung():
+            calc(Total + 1, Total)
+        with Rung(Total == 3):
+            out(system.sys.cmd_mode_stop)
+    plc = PLC(program)
+    stepper = Stepper(plc)
+    numbers = []
+    for _ in range(8):
+        stepper.forward()
+        numbers.append(stepper.scan_id)
+        stepper.scan()
+    assert numbers == [1, 2, 3, 4, 1, 2, 3, 4]
+    assert stepper.back(lambda step: step.rung_index == 1 and step.kind == "rung")
+    assert (stepper.scan_id, stepper.cells[plc.names.find("Total")]) == (4, 8)
