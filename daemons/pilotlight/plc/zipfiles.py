@@ -81,7 +81,7 @@ def _entries(data: bytes, limits: Limits) -> Iterator[tuple[str, bytes]]:
         name = _name(raw, flags)
         if extra or comment or disk or flags & ~_UTF8 or method not in (_STORED, _DEFLATED):
             raise ZipError(f"{name}: only plain entries are taken: stored or deflated, not encrypted, nothing added")
-        if external >> 16 and external >> 28 != 0o10:
+        if external >> 28 not in (0, 0o10):
             raise ZipError(f"{name} is no plain file")
         if offset != place:
             raise ZipError(f"{name} does not follow the entry before it")

@@ -190,6 +190,15 @@ def test_a_continued_rung_shows_what_the_network_saw() -> None:
     assert [flow.rungs["", number].contacts for number in range(3)] == [((True,),), ((False,),), ((True,),)]
 
 
+def test_a_flow_is_of_one_scan_and_the_next_follows_it() -> None:
+    with Program() as logic, Rung(rise(Start)):
+        out(Motor)
+    machine = Machine(logic)
+    machine["Start"] = True
+    powers = [flow_of_scan(machine.engine, 100_000_000).rungs["", 0].powers for _ in range(2)]
+    assert powers == [(True,), (False,)]
+
+
 def test_svg_is_sound_names_itself_and_loads_nothing() -> None:
     text = ladder_svg(motor().ir, scanned(motor(), Start=True), title="Motor <1>")
     root = ET.fromstring(text)

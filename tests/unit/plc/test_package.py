@@ -7,6 +7,7 @@ import io
 import json
 import random
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -225,6 +226,42 @@ def test_only_plain_zips_are_taken() -> None:
     for data in strange:
         with pytest.raises(ZipError):
             unpacked(data)
+
+
+def two(first: str = "a", second: str = "b") -> bytes:
+    out_file = io.BytesIO()
+    with zipfile.ZipFile(out_file, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        archive.writestr(zipfile.ZipInfo(first), b"x")
+        archive.writestr(zipfile.ZipInfo(second), b"x")
+    return out_file.getvalue()
+
+
+def patched(data: bytes, *changes: tuple[int, int]) -> bytes:
+    """Numbers of four bytes written at places."""
+    made = bytearray(data)
+    for place, number in changes:
+        made[place : place + 4] = struct.pack("<I", number)
+    return bytes(made)
+
+
+def test_entries_lie_one_behind_the_other_and_the_directory_behind_them() -> None:
+    data = two()
+    assert unpacked(data) == {"a": b"x", "b": b"x"}
+    directory, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    second = data.index(b"PK\x01\x02", directory + 4)
+    local = data.index(b"PK\x03\x04", 4)
+    gap = data[:local] + b"-" + data[local:]
+    cases = {
+        "does not follow": patched(gap, (second + 1 + 42, local + 1), (end + 1 + 16, directory + 1)),
+        "does not follow the": patched(data, (second + 42, 0)),
+        "between its entries": patched(data[:directory] + b"-" + data[directory:], (end + 1 + 16, directory + 1)),
+        "is in it twice": two("a", "a"),
+        "was damaged": patched(odd(method=0), (14, 0), (odd(method=0).index(b"PK\x01\x02") + 16, 0)),
+    }
+    for reason, made in cases.items():
+        with pytest.raises(ZipError, match=reason):
+            unpacked(made)
 
 
 @settings(max_examples=300, deadline=None)
