@@ -162,3 +162,15 @@ def test_conditions_in_groups_stop_a_run() -> None:
     assert not plc.run_until((A, B), X, max_cycles=2)
     plc.patch({B: True})
     assert plc.run_until((A, B), X, max_cycles=2).scan_id == 3
+
+
+def test_a_name_known_by_its_value_becomes_the_tag_of_that_name() -> None:
+    runner = PLCRunner([])
+    runner.patch({"Speed": 5, "Own": 7})
+    runner.step()
+    runner.patch({Dint("Speed", retentive=False): 100_000})
+    assert runner.step().tags["Speed"] == 100_000
+    runner.stop()
+    assert runner.step().tags == {**runner.history.at(0).tags, "Speed": 0, "Own": 7}
+    with pytest.raises(ValueError, match="differ"):
+        runner.patch({Bool("Own"): True})

@@ -8,7 +8,7 @@ from pilotlight.plc.language.builder import Builder
 from pilotlight.plc.language.points import POINTS
 from pilotlight.plc.language.tag import Tag
 from pilotlight.plc.values import from_cell, kind_of_value, to_cell
-from pilotlight.tags import Value
+from pilotlight.tags import Type, Value
 
 ANSWERS = {
     "rtc.apply_date": "rtc.apply_date_error",
@@ -25,6 +25,7 @@ class Names(Builder):
     def __init__(self, program: ir.Program) -> None:
         super().__init__()
         self.program_size = len(program.cells)
+        self._guessed: set[str] = set()
         self.cells = list(program.cells)
         self.tables = list(program.tables)
         self.slots = {cell.name: slot for slot, cell in enumerate(self.cells)}
@@ -51,7 +52,21 @@ class Names(Builder):
             return self.slot(POINTS[tag])
         if value is None:
             raise KeyError(f"the program has no tag {tag!r}")
-        return self.slot(Tag(tag, kind_of_value(value)))
+        self._guessed.add(tag)
+        return super().slot(Tag(tag, kind_of_value(value)))
+
+    def slot(self, tag: Tag) -> int:
+        """The slot of a tag; what was known by name and value alone takes its properties, if it has the same type or
+        a narrower integer's."""
+        if tag.name in self._guessed:
+            slot = self.slots[tag.name]
+            old = self.cells[slot].type
+            if tag.type is old or (old, tag.type) == (Type.INT, Type.DINT):
+                self._guessed.discard(tag.name)
+                default = to_cell(tag.type, tag.default)
+                self.cells[slot] = ir.Cell(tag.name, tag.type, default, tag.retentive, tag.readonly, False, tag.comment)
+                self.tags[tag.name] = tag
+        return super().slot(tag)
 
     def number(self, slot: int, value: Value) -> int | float:
         """What the cell holds for a value; TagValueError when it does not fit."""
