@@ -18,13 +18,14 @@ import msgspec
 
 from pilotlight.runtime import confine
 from pilotlight.runtime.native import Variable
-from pilotlight.runtime.scantags import DescriptionError, program_tag
+from pilotlight.runtime.scantags import LINE_PREFIX, DescriptionError, own_tags, program_tag
 
 TIMEOUT_S = 10.0
 OUTPUT_MAX = 32 << 20
 PERIOD_MIN_NS, PERIOD_MAX_NS = 100_000, 3_600_000_000_000
 
 _IDENTITY = re.compile("[0-9a-fA-F]{32}")
+_RESERVED = {tag.name for tag in own_tags((), ())}
 _STAGES = {"load": "while it is loaded", "initialise": "while its variables get their first values"}
 
 
@@ -113,6 +114,8 @@ def _check_description(description: Description) -> None:
             program_tag(Variable(found.name, found.type, found.size, found.flags))
         except DescriptionError as error:
             raise CheckError(str(error)) from None
+        if found.name in _RESERVED or found.name.startswith(LINE_PREFIX):
+            raise CheckError(f"a variable is called {found.name!r}, which is a tag of the runtime: rename it")
         if found.name in names:
             raise CheckError(f"two variables are called {found.name!r}")
         names.add(found.name)

@@ -159,6 +159,18 @@ def test_names_of_tags_cannot_become_code(builder: Builder, store: ProgramStore,
             assert name in [variable.name for variable in store.manifest(info.id).variables]
 
 
+@pytest.mark.parametrize("name", ["Scan.Count", "Line.start"])
+def test_tags_of_the_runtime_are_not_the_programs(
+    name: str, builder: Builder, store: ProgramStore, tmp_path: Path
+) -> None:
+    program = example("motor").program
+    cells = tuple(replace_name(cell, name) if cell.name == "Horn" else cell for cell in program.cells)
+    package = Package("names", ir.Program(cells, program.rungs, edges=program.edges))
+    with pytest.raises(BuildFailed, match=f"{name}.*rename it"):
+        build_upload(builder, write_package(package), tmp_path)
+    assert store.list() == []
+
+
 def replace_name(cell: ir.Cell, name: str) -> ir.Cell:
     return ir.Cell(name, cell.type, cell.default, cell.retentive, cell.readonly, cell.internal, cell.comment)
 
