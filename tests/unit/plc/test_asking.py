@@ -43,7 +43,8 @@ def plc() -> PLC:
 
 
 def asked(plc: PLC, text: str) -> Value:
-    return Question(plc.names, text).value(plc._cells, plc._before)
+    newest = plc.history.newest_scan_id
+    return Question(plc.names, text).value(plc._cells, plc.history.image(max(newest - 1, 0)))
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,22 @@ def asked(plc: PLC, text: str) -> Value:
 def test_conditions_and_expressions_in_the_languages_words(plc: PLC, text: str, value: Value) -> None:
     found = asked(plc, text)
     assert (found, type(found)) == (value, type(value))
+
+
+def test_edges_are_those_since_the_scan_before() -> None:
+    target = Target(logic(), 0.01)
+    rising, falling = target.ask("rise(A)"), target.ask("fall(A)")
+    seen = []
+    for value in (True, True, False, False):
+        target.stepper.patch({"A": value})
+        target.stepper.scan()
+        seen.append((target.value(rising), target.value(falling)))
+    assert seen == [(True, False), (False, False), (False, True), (False, False)]
+    target.stepper.patch({"A": True})
+    target.stepper.forward()
+    assert (target.value(rising), target.value(falling)) == (True, False)
+    target.stepper.go_to(3)
+    assert (target.value(rising), target.value(falling)) == (False, True)
 
 
 @pytest.mark.parametrize(

@@ -260,6 +260,27 @@ def test_where_breakpoints_stand(client: Client, program: Path) -> None:
         assert message in given.get("message", ""), asked
 
 
+def test_a_line_with_a_whole_rung_is_one_place(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "short.py"
+    path.write_text(
+        "from pilotlight.plc import Bool, Program, Rung, out\n"
+        'A, B, C = Bool("A"), Bool("B"), Bool("C")\n'
+        "with Program(strict=False) as logic:\n"
+        "    with Rung(A): out(B); out(C)\n"
+    )
+    launched(client, path, {"line": 4})
+    client.event("stopped")
+    places = []
+    for _ in range(3):
+        client.ask("continue", threadId=1)
+        client.event("stopped")
+        places.append(client.line()[1])
+    assert places == ["scan 2 at 0.01 s", "scan 3 at 0.02 s", "scan 4 at 0.03 s"]
+    client.ask("reverseContinue", threadId=1)
+    client.event("stopped")
+    assert client.line()[1] == "scan 3 at 0.02 s, run again"
+
+
 def test_requests_that_cannot_be_served_say_why(client: Client, program: Path, tmp_path: Path) -> None:
     assert "not supported" in client.refused("attach")
     assert "launch first" in client.refused("continue", threadId=1)

@@ -127,6 +127,22 @@ def test_back_needs_a_retained_scan() -> None:
     assert plc.back(2).scan_id == 8
 
 
+def test_back_takes_the_mode_and_the_clock_along() -> None:
+    plc = PLC(logic(), dt=1.0, auto_start=False)
+    plc.set_rtc(START)
+    plc.run(2)
+    plc.set_rtc(START.replace(year=2030))
+    plc.run(2)
+    plc.stop()
+    plc.run(2)
+    plc.back(1)
+    assert (plc.running, plc.points.rtc.isoformat()) == (False, "2030-03-01T12:00:03")
+    plc.back(2)
+    assert (plc.running, plc.points.rtc.isoformat()) == (True, "2030-03-01T12:00:01")
+    plc.back(2)
+    assert (plc.running, plc.points.rtc.isoformat()) == (True, "2026-03-01T12:00:01")
+
+
 def test_back_forgets_the_traces_of_undone_scans() -> None:
     plc = PLC(logic())
     list(plc.debug.scan_steps_debug())

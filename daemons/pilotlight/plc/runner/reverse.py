@@ -50,8 +50,13 @@ class Stepper:
 
     @property
     def before(self) -> list[Any]:
-        """The image at the end of the scan before the one under way."""
-        return self._replay.before if self.past else self._runner._before
+        """The image at the end of the scan before the one under way, or between two scans before the last one."""
+        if self.past:
+            return self._replay.before
+        if self._walk is not None:
+            return self._runner._before
+        history = self._runner.history
+        return history.image(max(history.newest_scan_id - 1, history.oldest_scan_id))
 
     @property
     def time_ns(self) -> int:
