@@ -158,6 +158,15 @@ def test_forces_and_patches_of_the_console() -> None:
     assert not target.plc.forces
 
 
+def test_a_long_session_keeps_no_traces() -> None:
+    target = Target(logic(), 0.01)
+    for _ in range(5):
+        while target.stepper.forward() is not None:
+            pass
+    assert target.plc.current_state.scan_id == 5
+    assert len(target.plc._traces) == 0
+
+
 @pytest.mark.parametrize(
     ("rule", "hits"),
     [("3", [3, 6]), ("%2", [2, 4, 6]), ("== 3", [3]), (">= 5", [5, 6]), ("> 5", [6]), ("<2", [1]), ("<= 2", [1, 2])],

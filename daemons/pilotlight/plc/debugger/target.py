@@ -11,7 +11,7 @@ from pilotlight.plc import ir
 from pilotlight.plc.debugger.asking import AskingError, Question, shown, value_of
 from pilotlight.plc.language.points import POINTS
 from pilotlight.plc.language.program import Program
-from pilotlight.plc.runner.debugging import ScanStep
+from pilotlight.plc.runner.debugging import Debugger, ScanStep
 from pilotlight.plc.runner.plc import PLC
 from pilotlight.plc.runner.reverse import Stepper
 from pilotlight.tags import Value
@@ -27,7 +27,8 @@ class Target:
 
     def __init__(self, logic: Program, dt: float) -> None:
         self.plc = PLC(logic, dt=dt)
-        self.stepper = Stepper(self.plc, self.plc.debug)
+        # What a trace says, a repetition of the scan says too, and a thousand rungs' traces are a megabyte a scan.
+        self.stepper = Stepper(self.plc, Debugger(self.plc, traces=0))
         self._questions: dict[str, Question] = {}
 
     def ask(self, text: str) -> Question:

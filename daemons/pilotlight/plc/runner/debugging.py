@@ -130,8 +130,9 @@ def _nesting(rung: ir.Rung, power: int) -> int:
 class Debugger:
     """Steps through scans of a runner and keeps the traces of the newest ones."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, *, traces: int = MOST_TRACES) -> None:
         self._runner = runner
+        self._most_traces = traces
         self._traces: OrderedDict[int, dict[int, list[ScanStep]]] = runner._traces
         self._last: tuple[int, int, ScanStep] | None = None
         self._under_way: tuple[int, int, ScanStep] | None = None
@@ -163,7 +164,7 @@ class Debugger:
         finally:
             self._under_way = None
         self._traces[self._runner.history.newest_scan_id] = steps
-        while len(self._traces) > MOST_TRACES:
+        while len(self._traces) > self._most_traces:
             self._traces.popitem(last=False)
 
     def _guarded(self, logic: Any) -> Iterator[Any]:
