@@ -21,6 +21,10 @@ def test_output_follows_within_two_scans(appliance: Contained, editor: Editor) -
     assert scenarios.scans_between_input_and_output(appliance) <= 2
 
 
+def test_python_program_drives_the_lines(appliance: Contained, editor: Editor) -> None:
+    scenarios.python_program_drives_the_lines(appliance, editor)
+
+
 def test_null_program_stops_safe(appliance: Contained, editor: Editor) -> None:
     scenarios.faulting_program_stops_safe(appliance, editor, "null", "SIGSEGV|SIGFPE")
 

@@ -4,6 +4,10 @@
 import json
 import re
 import shlex
+from pathlib import Path
+
+from pilotlight.plc.loading import load_program
+from pilotlight.plc.package import write_package
 
 from tests.programs.make import zip_of
 from tests.support.appliance import (
@@ -15,6 +19,8 @@ from tests.support.appliance import (
     wait_until_active,
 )
 from tests.support.editor import Editor, deadline
+
+HOLD = Path(__file__).parents[1] / "programs/hold.py"
 
 # Runs on the appliance: drives nothing, only waits for the input's and then the output's change in the journal of
 # segment plc and prints the scan counts at both.
@@ -85,6 +91,24 @@ def output_follows_input(appliance: Appliance, editor: Editor) -> None:
     assert values[lamp] is True
     appliance.set_input(False)
     wait_for_output(appliance, False)
+
+
+def python_program_drives_the_lines(appliance: Appliance, editor: Editor) -> None:
+    """A package of a Python program goes the way of an Editor's upload, from its rungs to the lines and the tags."""
+    package = write_package(load_program(HOLD).package("hold"))
+    appliance.set_input(False)
+    status = editor.build(package)
+    assert status["status"] == "SUCCESS", status
+    if editor.state() != "RUNNING":
+        editor.start()
+    editor.wait_for_state("RUNNING")
+    wait_for_output(appliance, False)
+    for presses, lamp in ((1, True), (2, False)):
+        appliance.set_input(True)
+        wait_for_output(appliance, lamp)
+        appliance.set_input(False)
+        read = run(appliance, "pilotlight tags read plc.Presses --json")
+        assert json.loads(read.splitlines()[0])["value"] == presses, read
 
 
 def scans_between_input_and_output(appliance: Appliance) -> int:
