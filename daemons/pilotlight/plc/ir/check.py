@@ -14,6 +14,7 @@ import msgspec
 
 from pilotlight.plc.ir.conditions import Condition, Fall, Rise
 from pilotlight.plc.ir.expressions import COMPARISONS, OPERATORS, Apply, Constant
+from pilotlight.plc.ir.fits import check_fit
 from pilotlight.plc.ir.instructions import Call, Instruction, Loop, Return
 from pilotlight.plc.ir.kinds import kind_of
 from pilotlight.plc.ir.program import VERSION, IRError, Program, Rung
@@ -133,6 +134,7 @@ def _check_instruction(program: Program, rung: Rung, step: Instruction, nested: 
     elif isinstance(step, Return) and rung in program.rungs:
         raise IRError("only a subroutine can be left")
     _check_fields(program, step, 0)
+    check_fit(program, step)
 
 
 def _powers(step: Instruction) -> Iterator[tuple[str, int]]:
