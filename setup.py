@@ -6,6 +6,7 @@ written in Python.
 """
 
 import os
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -38,6 +39,14 @@ def extensions() -> list[Extension]:
     packages = compiled_modules()
     if os.environ.get("PILOTLIGHT_PURE") == "1":
         return [core]
+    # With the cache of an earlier build mypyc leaves out of a package's library what the others call.
+    with tempfile.TemporaryDirectory(prefix="pilotlight-mypy-") as cache:
+        os.environ["MYPY_CACHE_DIR"] = cache
+        return [core, *compile_packages(packages)]
+
+
+def compile_packages(packages: dict[str, list[str]]) -> list[Extension]:
+    """The C sources that mypyc makes of the modules, as extensions; made anew each time."""
     from mypyc.build import mypycify
 
     paths = [path for group in packages.values() for path in group]
@@ -45,7 +54,7 @@ def extensions() -> list[Extension]:
     compiled = mypycify(paths, opt_level="2", separate=groups)
     for extension in compiled:
         extension.extra_compile_args = [*extension.extra_compile_args, *CFLAGS]
-    return [core, *compiled]
+    return compiled
 
 
 setup(ext_modules=extensions())
