@@ -6,12 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from image import qemu
+from image import qemu, web
 from image.steps import BUILD
 from image.tools import tools
-from image.web import answers
 from tests.support.appliance import run
-from tests.support.editor import deadline
 from tests.support.fixtures import editor, session_editor
 from tests.system.machine import Machine, login_credential
 
@@ -96,9 +94,7 @@ def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
         with qemu.running(use, setup) as guest:
             machine = Machine(guest, console)
             machine.login()
-            for _ in deadline(WEB_S, every_s=0.25):
-                if answers(port):
-                    break
+            assert web.wait(port, WEB_S, lambda: guest.process.poll() is None), "the web page does not answer"
             machine.ok("systemctl is-system-running --wait", 180)
             appliance = Emulated(machine, f"https://localhost:{port}")
             appliance.make_lines()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An emulated appliance and its serial console, for tests: log in, run commands, save and load its state."""
+"""An emulated appliance and its serial console, for tests: log in, run commands, write files."""
 
 import base64
 import re
@@ -11,7 +11,6 @@ from pathlib import Path
 from image.qemu import Guest
 
 CONSOLES = {"arm64": "ttyAMA0", "amd64": "ttyS0"}
-PROMPT = "\nready for a test\n"
 AUTOLOGIN = """\
 [Service]
 ExecStart=
@@ -100,22 +99,3 @@ class Machine:
         """Put a small file (a few KiB) into the guest."""
         text = base64.encodebytes(data).decode()
         self.ok(f"base64 -d > {shlex.quote(path)} <<'END'\n{text}END")
-
-    def save(self, name: str) -> None:
-        """Save the whole state of the machine under a name."""
-        self.guest.monitor.human(f"savevm {name}")
-
-    def load(self, name: str) -> None:
-        """Go back to a saved state; the guest's clock goes on from there and is set by the next line."""
-        self.guest.monitor.human(f"loadvm {name}")
-        self._drain()
-        self._said = ""
-        self.ok(f"date -s @{time.time():.0f}")
-
-    def _drain(self) -> None:
-        self.guest.serial.settimeout(0.2)
-        try:
-            while self.guest.serial.recv(65536):
-                pass
-        except TimeoutError:
-            return

@@ -4,20 +4,16 @@
 from __future__ import annotations
 
 import errno
-import logging
 import socket
 import time
 from collections.abc import Callable
 
-# Told while it is imported, and of no use here: traffic control, which it looks into, is not.
-logging.getLogger("pyroute2").setLevel(logging.ERROR)
+from pyroute2 import IPRoute
+from pyroute2.netlink import rtnl
+from pyroute2.netlink.exceptions import NetlinkError
 
-from pyroute2 import IPRoute  # noqa: E402
-from pyroute2.netlink import rtnl  # noqa: E402
-from pyroute2.netlink.exceptions import NetlinkError  # noqa: E402
-
-from .core import Network  # noqa: E402
-from .decode import network  # noqa: E402
+from .core import Network
+from .decode import network
 
 MAIN_TABLE = 254
 _READS_AT_ONCE = 64

@@ -8,6 +8,7 @@ time; while it goes backwards only those that do not need the program are answer
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty
@@ -41,7 +42,7 @@ class Stopped:
 Move = Callable[[], Stopped]
 
 
-class Session:
+class Session(ABC):
     """One client and one program."""
 
     def __init__(self, channel: Channel) -> None:
@@ -62,9 +63,9 @@ class Session:
             while self._next is not None and not self.ended:
                 self._make(self._next)
 
+    @abstractmethod
     def handle(self, request: Request) -> None:
         """Answer a request."""
-        raise NotImplementedError(request.command)
 
     def _take(self, timeout: float | None) -> None:
         message = self.channel.next(timeout)

@@ -29,12 +29,12 @@ class DrumStep(Step):
         self.jog_memory: int = -1
 
     def entered(self, m: Machine, step: int) -> None:
-        """A step begins."""
-        raise NotImplementedError
+        """A step begins; each kind of drum says what that means."""
+        raise NotImplementedError(f"{type(self).__name__} has no steps")
 
     def advanced(self, m: Machine, step: int, on: bool) -> int:
-        """Go on by events or time; gives the step."""
-        raise NotImplementedError
+        """Go on by events or time, as the kind of drum does; gives the step."""
+        raise NotImplementedError(f"{type(self).__name__} does not go on")
 
     def run(self, m: Machine, on: bool) -> None:
         step: int = m.cells[self.step]

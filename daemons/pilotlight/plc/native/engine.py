@@ -145,8 +145,8 @@ class NativeEngine:
         self.program: ir.Program = program
         self.layout: Layout = Layout(program.cells)
         try:
-            self.library = ctypes.CDLL(str(library))
-            entry = _Entry.in_dll(self.library, f"{symbol}_entry")
+            self.shared = ctypes.CDLL(str(library))
+            entry = _Entry.in_dll(self.shared, f"{symbol}_entry")
         except (OSError, ValueError) as error:
             raise BuildError(f"the native program {library} cannot be loaded: {error}") from error
         if entry.size != self.layout.size:
@@ -160,7 +160,7 @@ class NativeEngine:
         self._logic, self._edges = entry.logic, entry.edges
         self.cells: Image = Image(self.layout, self.image)
         """The image by slot, live."""
-        self._compare = _Comparison(self.library, self.layout, self.image)
+        self._compare = _Comparison(self.shared, self.layout, self.image)
 
     @classmethod
     def of(cls, program: ir.Program, *, limits: Limits | None = None) -> NativeEngine:

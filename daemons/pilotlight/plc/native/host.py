@@ -111,7 +111,7 @@ class Host:
             (_Target * len(pauses))(*pauses), len(points), 0, len(targets), len(rows), len(pauses), 0,
         )  # fmt: skip
         self.force(forces or {})
-        self._run = engine.library.plc_run
+        self._run = engine.shared.plc_run
         self._run.argtypes = (ctypes.POINTER(_Host), ctypes.c_int64, ctypes.c_int64)
         self._run.restype = ctypes.c_int64
 
