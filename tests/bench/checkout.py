@@ -47,10 +47,12 @@ class Checkout:
         port = free_port()
         start = time.monotonic()
         with self._log.open("wb") as log:
-            # A session of its own: Ctrl-C is for us, who then end it in order.
+            # A session of its own: Ctrl-C is for us, who then end it in order. It must hear ours even where this
+            # bench runs in the background of a script, which has its children ignore it.
             process = subprocess.Popen(
                 ["./build-image.sh", "run", "container", "--port", str(port)],
                 cwd=self.folder, stdout=log, stderr=log, start_new_session=True,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )  # fmt: skip
         try:
             up = web.wait(port, LIMIT_S, lambda: process.poll() is None)

@@ -15,6 +15,7 @@ from pilotlight.runtime.build import Builder
 from pilotlight.runtime.keeping import Kept, loaded
 from pilotlight.runtime.logring import LogRing
 from pilotlight.runtime.notebook import Notebook
+from pilotlight.runtime.retention import Retention
 from pilotlight.runtime.service import Runtime
 from pilotlight.runtime.settings import RuntimeSettings
 from pilotlight.runtime.store import ProgramStore
@@ -47,8 +48,8 @@ async def main(context: Context) -> None:
     ring, kept = LogRing(), StateFile(state / "state.json", Kept)
     store = ProgramStore(state / "programs")
     lines = hold_lines()
-    notebook = Notebook(ring, kept, lambda: context.status(summary()))
-    supervisor = Supervisor(lines, settings.scan, notebook)
+    notebook = Notebook(ring, kept, store, lambda: context.status(summary()))
+    supervisor = Supervisor(lines, settings.scan, notebook, Retention(state / "retained", notebook.say))
 
     def summary() -> str:
         return f"{supervisor.state.name}, {len(lines.pin_map.lines)} lines"

@@ -154,6 +154,7 @@ class Builder:
             digest=digest,
             dialect=packages.DIALECT if package else EDITOR,
             variables=description.variables,
+            cells=description.cells,
             log=tuple(self.status.log),
         )
         info = await asyncio.to_thread(self._store.add, manifest, upload, work / OBJECT)

@@ -44,6 +44,8 @@ class Description(msgspec.Struct, frozen=True):
     identity: str
     period_ns: int
     variables: tuple[VariableInfo, ...]
+    cells: int = 0
+    """Cells that an online change carries over; 0 when the program cannot be changed online."""
 
 
 class CheckError(Exception):

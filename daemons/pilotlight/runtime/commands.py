@@ -30,11 +30,13 @@ class Command(enum.IntEnum):
     """Go to the state `argument`, RUNNING or another, in which outputs are safe and the logic rests. The first ENTER
     gives the process the lines; its value is the time of the first slot (`slot_value`), or empty."""
     FINISH = 2
-    """End the process with the lines as they are: another one takes over."""
+    """End the process with the lines as they are: another one takes over. What the program remembers is saved."""
     WRITE = 3
     FORCE = 4
     UNFORCE = 5
     RESET_STATISTICS = 6
+    RESTORE = 7
+    """Take over what the process before has saved; only on standby."""
 
 
 class Report(enum.IntEnum):
@@ -52,6 +54,8 @@ class Report(enum.IntEnum):
     """Something a person should read, in the text: for instance that real-time scheduling was refused."""
     ENDED = 6
     """The process drives outputs safe and ends by itself; the text says why."""
+    STOPPED = 7
+    """The program has asked to be stopped: it has been, and outputs are safe."""
 
 
 @dataclass(frozen=True)

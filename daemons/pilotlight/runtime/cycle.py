@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from mmap import mmap
 
 from pilotlight.io.lines import Bank
 from pilotlight.runtime.commands import Command, Report, Request, decode, first_slot
@@ -55,6 +56,9 @@ class Parts:
     supervisor_ns: int
     tell: Callable[[Report, int, int, str], None]
     """Sends a report: kind, command number, value, text. Never waits."""
+    saved: mmap | None
+    carried: mmap | None
+    """Where the program saves what it remembers when it finishes, and what the one before has saved."""
 
 
 class Cycle:
@@ -108,6 +112,10 @@ class Cycle:
                 self._ticks[task] += 1
             outputs = program.outputs(parts.safe)
             self._scans += 1
+            if program.asks_stop():
+                self._state = State.STOPPED
+                outputs = parts.safe
+                parts.tell(Report.STOPPED, 0, 0, "")
         parts.outputs.write(outputs)
         parts.tags.set_inputs(inputs)
         parts.tags.set_outputs(outputs)
@@ -168,7 +176,12 @@ class Cycle:
             return code
         elif kind is Command.RESET_STATISTICS:
             self._reset()
+        elif kind is Command.RESTORE:
+            if self._parts.carried is not None and self._schedule is None:
+                program.restore(self._parts.carried)
         else:
+            if self._parts.saved is not None:
+                program.save(self._parts.saved)
             slot = self._schedule.slot_ns if self._schedule else now
             self._parts.tell(Report.FINISHED, request.number, slot, "")
             raise EndError("a successor takes over", lines_kept=True)

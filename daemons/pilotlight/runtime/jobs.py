@@ -17,6 +17,10 @@ class Job:
     ring: int
     reports: int
     """Descriptors of the segment's file, the command ring and the writing end of the report pipe."""
+    saved: int
+    carried: int
+    """Descriptors of the memory where the program saves what it remembers, and of that of the program before; -1
+    when there is none."""
     program: str
     """Path of the shared object; empty for the empty program."""
     period_ns: int

@@ -21,4 +21,5 @@ def loaded(store: ProgramStore, program: str) -> LoadedProgram:
     """A stored program, ready for a scan process. NotFound when the store has none of this id."""
     manifest = store.manifest(program)
     variables = tuple(Variable(v.name, v.type, v.size, v.flags) for v in manifest.variables)
-    return LoadedProgram(program, manifest.name, manifest.identity, store.object_path(program), variables)
+    path = store.object_path(program)
+    return LoadedProgram(program, manifest.name, manifest.identity, path, variables, manifest.cells)

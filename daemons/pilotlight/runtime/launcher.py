@@ -12,7 +12,7 @@ from pathlib import Path
 from pilotlight.io.drivers import Lines
 from pilotlight.runtime.guard import Guard
 from pilotlight.runtime.jobs import Job
-from pilotlight.runtime.native import Variable
+from pilotlight.runtime.native import CELL_BYTES, Variable
 from pilotlight.runtime.process import PACKAGES, ScanError, ScanProcess
 from pilotlight.runtime.scantags import DescriptionError, own_tags, program_tag
 from pilotlight.runtime.settings import ScanSettings
@@ -31,6 +31,8 @@ class LoadedProgram:
     identity: str
     path: Path
     variables: tuple[Variable, ...]
+    cells: int = 0
+    """Cells that an online change carries over; 0 when it cannot be changed online."""
 
 
 class Launcher:
@@ -42,8 +44,11 @@ class Launcher:
         self._guard = guard
         self._notice = notice
 
-    async def prepare(self, program: LoadedProgram | None) -> ScanProcess:
-        """A process on standby for `program`, or for none, that gets the guard's signs of life. ScanError."""
+    async def prepare(self, program: LoadedProgram | None, carried: int = -1) -> ScanProcess:
+        """A process on standby for `program`, or for none, that gets the guard's signs of life. ScanError.
+
+        `carried` is the memory of the program before that it may take over.
+        """
         pin_map = self._lines.pin_map
         try:
             tags = [program_tag(variable) for variable in program.variables] if program is not None else []
@@ -53,7 +58,8 @@ class Launcher:
             raise ScanError(str(error)) from None
         lines = self._lines.inputs.descriptors() + self._lines.outputs.descriptors()
         try:
-            process = ScanProcess.spawn(self._job(program), writer, lines, self._notice)
+            memory = CELL_BYTES * program.cells if program is not None else 0
+            process = ScanProcess.spawn(self._job(program, carried), writer, lines, self._notice, memory)
         except OSError as error:
             writer.close()
             raise ScanError(f"no scan process can be started: {error}") from None
@@ -70,7 +76,7 @@ class Launcher:
         self._guard.forget(process)
         process.close()
 
-    def _job(self, program: LoadedProgram | None) -> Job:
+    def _job(self, program: LoadedProgram | None, carried: int) -> Job:
         settings, lines = self._settings, self._lines
         path = str(program.path) if program is not None else ""
         return Job(
@@ -78,6 +84,8 @@ class Launcher:
             segment=-1,
             ring=-1,
             reports=-1,
+            saved=-1,
+            carried=carried,
             program=path,
             period_ns=settings.idle_period_ms * 1_000_000,
             limit_ns=settings.limit_ms * 1_000_000,

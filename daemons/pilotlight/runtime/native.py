@@ -10,15 +10,20 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
 from typing import Protocol
 
 from pilotlight.runtime.schedule import Task
 
-ABI = 1
+ABI = 2
 VARIABLES_MAX = 65_535
+CELLS_MAX = 2_000_000
 WORDS = 16
 """64-bit words of lines in one direction: 1024 lines."""
+CELL_BYTES = 16
+"""Of each cell that an online change carries over."""
+ASKS_STOP = 1
 
 _MEANINGS = {
     -1: "the program is not initialised",
@@ -51,6 +56,8 @@ class Program(Protocol):
     identity: str
     variables: Sequence[Variable]
     tasks: Sequence[Task]
+    cells: int
+    """How many cells `save` gives; 0 when the program cannot be changed online."""
 
     def prepare(self, image: memoryview, offsets: Sequence[int]) -> None:
         """Initialise the variables and learn where each goes in `image`. ProgramError."""
@@ -67,8 +74,17 @@ class Program(Protocol):
     def run(self, task: int, tick: int, now_ns: int) -> None:
         """Run a task once, forces before and after its logic."""
 
+    def asks_stop(self) -> bool:
+        """Whether the program has asked to be stopped since the last call."""
+
     def capture(self) -> None:
         """Copy every variable into the image."""
+
+    def save(self, memory: mmap) -> None:
+        """Put all that the program remembers into `memory`, which has room for `cells`."""
+
+    def restore(self, memory: mmap) -> None:
+        """Take over what another program saved, as far as this one has it too."""
 
     def write(self, variable: int, value: bytes) -> int:
         """Give a variable a value once; a code."""
@@ -90,6 +106,7 @@ class EmptyProgram:
 
     identity = ""
     variables: Sequence[Variable] = ()
+    cells = 0
 
     def __init__(self, period_ns: int) -> None:
         self.tasks: Sequence[Task] = (Task("idle", period_ns, 0),)
@@ -110,8 +127,18 @@ class EmptyProgram:
     def run(self, task: int, tick: int, now_ns: int) -> None:
         """No logic."""
 
+    def asks_stop(self) -> bool:
+        """Nothing is asked."""
+        return False
+
     def capture(self) -> None:
         """No variables."""
+
+    def save(self, memory: mmap) -> None:
+        """Nothing is remembered."""
+
+    def restore(self, memory: mmap) -> None:
+        """Nothing is taken over."""
 
     def write(self, variable: int, value: bytes) -> int:
         """There is no variable."""
@@ -150,7 +177,7 @@ class _CDescription(ctypes.Structure):
         ("abi", ctypes.c_uint32),
         ("variable_count", ctypes.c_uint32),
         ("task_count", ctypes.c_uint32),
-        ("reserved", ctypes.c_uint32),
+        ("cell_count", ctypes.c_uint32),
         ("identity", ctypes.c_char_p),
         ("variables", ctypes.POINTER(_CVariable)),
         ("tasks", ctypes.POINTER(_CTask)),
@@ -177,6 +204,9 @@ class NativeProgram:
             )
         if found.variable_count > VARIABLES_MAX or not 1 <= found.task_count <= 64:
             raise ProgramError(f"{found.variable_count} variables and {found.task_count} tasks are out of bounds")
+        if found.cell_count > CELLS_MAX:
+            raise ProgramError(f"{found.cell_count} cells to carry over are out of bounds")
+        self.cells: int = found.cell_count
         self.identity = _text(found.identity)
         self.variables: Sequence[Variable] = tuple(
             Variable(_text(v.name), v.type, v.size, v.flags) for v in found.variables[: found.variable_count]
@@ -242,9 +272,23 @@ class NativeProgram:
         """Run a task once."""
         self._lib.pl_run(task, tick, now_ns)
 
+    def asks_stop(self) -> bool:
+        """Whether the program has asked to be stopped since the last call."""
+        return bool(self._lib.pl_asks() & ASKS_STOP)
+
     def capture(self) -> None:
         """Copy every variable into the image."""
         self._lib.pl_image(self._image_address)
+
+    def save(self, memory: mmap) -> None:
+        """Put all that the program remembers into `memory`, which has room for `cells`."""
+        room = (ctypes.c_char * len(memory)).from_buffer(memory)
+        self._lib.pl_save(ctypes.addressof(room), len(memory) // CELL_BYTES)
+
+    def restore(self, memory: mmap) -> None:
+        """Take over what another program saved, as far as this one has it too."""
+        room = (ctypes.c_char * len(memory)).from_buffer(memory)
+        self._lib.pl_restore(ctypes.addressof(room), len(memory) // CELL_BYTES)
 
     def write(self, variable: int, value: bytes) -> int:
         """Give a variable a value once; a code."""
@@ -283,6 +327,11 @@ def _declare(library: ctypes.CDLL) -> None:
     library.pl_write.argtypes = (u32, ctypes.c_char_p, u32)
     library.pl_force.argtypes = (u32, ctypes.c_char_p, u32)
     library.pl_unforce.argtypes = (u32,)
+    library.pl_asks.argtypes = ()
+    library.pl_save.argtypes = (pointer, u32)
+    library.pl_restore.argtypes = (pointer, u32)
+    for name in ("pl_asks", "pl_save", "pl_restore"):
+        getattr(library, name).restype = u32
     for name in ("pl_initialise", "pl_layout", "pl_bind", "pl_write", "pl_force", "pl_unforce"):
         getattr(library, name).restype = i32
     for name in ("pl_inputs", "pl_outputs", "pl_run", "pl_image"):

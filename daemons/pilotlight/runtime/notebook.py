@@ -10,6 +10,7 @@ from typing import TypeVar
 from pilotlight.daemon import Busy, DaemonError, Service, StateFile, WrongState, logger
 from pilotlight.runtime.keeping import Kept
 from pilotlight.runtime.logring import LogRing
+from pilotlight.runtime.store import ProgramStore
 from pilotlight.runtime.verdicts import SupervisorError
 
 T = TypeVar("T")
@@ -48,10 +49,11 @@ _ERRORS: dict[str, type[DaemonError]] = {
 class Notebook:
     """Where the supervisor's notes go: log ring, journal, state file, changed properties, the unit's status line."""
 
-    def __init__(self, ring: LogRing, state: StateFile[Kept], show: Callable[[], None]) -> None:
+    def __init__(self, ring: LogRing, state: StateFile[Kept], store: ProgramStore, show: Callable[[], None]) -> None:
         """`show` renews the status line."""
         self._ring = ring
         self._state = state
+        self._store = store
         self._show = show
         self.service: Service | None = None
 
@@ -64,7 +66,7 @@ class Notebook:
     def changed(self) -> None:
         """Announce the properties that a transition can change."""
         if self.service is not None:
-            self.service.changed("State", "Program", "Identity", "LastFault", "ScanPid", "ForceCount")
+            self.service.changed("State", "Program", "Identity", "LastFault", "LastChange", "ScanPid", "ForceCount")
             self._show()
 
     async def remember(self, wanted: bool, fault: str) -> None:
@@ -73,6 +75,13 @@ class Notebook:
             await asyncio.to_thread(self._state.save, Kept(wanted, fault))
         except OSError as error:
             self.say("ERROR", f"the wanted mode could not be kept on disk, the PLC goes on: {error}")
+
+    async def activated(self, program: str) -> None:
+        """Keep on disk which program is the active one; a disk that refuses is reported and the PLC goes on."""
+        try:
+            await asyncio.to_thread(self._store.set_active, program)
+        except (OSError, DaemonError) as error:
+            self.say("ERROR", f"the active program could not be kept on disk, it runs all the same: {error}")
 
 
 async def verdict(work: Awaitable[T]) -> T:

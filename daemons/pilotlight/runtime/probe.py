@@ -33,6 +33,7 @@ def describe(path: Path, report: int) -> dict[str, object]:
     return {
         "identity": program.identity,
         "period_ns": program.tasks[0].period_ns,
+        "cells": program.cells,
         "variables": [{"name": v.name, "type": v.type, "size": v.size, "flags": v.flags} for v in program.variables],
     }
 

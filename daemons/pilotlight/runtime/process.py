@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import select
 import signal
@@ -46,6 +47,18 @@ _SIGNALS = {
 }
 
 
+def memory_of(size: int) -> int:
+    """A descriptor of shared memory of so many bytes, all 0, whose size stays as it is. Raises OSError."""
+    descriptor = os.memfd_create("pilotlight-state", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(descriptor, size)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 class ScanError(Exception):
     """A scan process could not be started, did not answer, or ended. The message says why."""
 
@@ -59,6 +72,7 @@ class ScanProcess:
         writer: SegmentWriter,
         ring: CommandRing,
         reports: int,
+        saved: int,
         notice: Callable[[str], None],
     ) -> None:
         self.pid = child.pid
@@ -69,6 +83,10 @@ class ScanProcess:
         """True once it has been told to finish: to end with success is then no fault."""
         self.last_words = ""
         """Why it ended by itself, once `drain` has read it."""
+        self.saved = saved
+        """Descriptor of the memory with what its program remembered when it finished; -1 when it saves nothing."""
+        self.stopped_itself: Callable[[ScanProcess], None] | None = None
+        """Called when the program has asked to be stopped, and has been."""
         self._closed = False
         self._child = child
         self._writer = writer
@@ -83,33 +101,38 @@ class ScanProcess:
 
     @classmethod
     def spawn(
-        cls, job: Job, writer: SegmentWriter, lines: tuple[int, ...], notice: Callable[[str], None]
+        cls, job: Job, writer: SegmentWriter, lines: tuple[int, ...], notice: Callable[[str], None], memory: int = 0
     ) -> ScanProcess:
-        """Start the process for `job`, whose `parent`, `segment`, `ring` and `reports` are filled in here.
+        """Start the process for `job`, whose `parent`, `segment`, `ring`, `reports` and `saved` are filled in here.
 
-        `lines` are the descriptors of the line requests. `notice` gets what the process has to say to people.
+        `lines` are the descriptors of the line requests, `memory` the bytes that its program needs to save what it
+        remembers. `notice` gets what the process has to say to people.
         Call it in the main thread: the process ends when the thread that spawned it ends. Raises OSError.
         """
         ring = CommandRing.create(slot=commands.SLOT)
         ring.touch(now_ns())
         reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        job = replace(job, parent=os.getpid(), segment=writer.fd, ring=ring.fd, reports=writing)
+        saved = memory_of(memory) if memory else -1
+        job = replace(job, parent=os.getpid(), segment=writer.fd, ring=ring.fd, reports=writing, saved=saved)
+        passed = [each for each in (saved, job.carried) if each >= 0]
         try:
             child = subprocess.Popen(
                 [sys.executable, "-s", "-S", "-P", "-B", "-m", "pilotlight.runtime.scan", *jobs.encode(job)],
                 env=ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=(writer.fd, ring.fd, writing, *lines),
+                pass_fds=(writer.fd, ring.fd, writing, *passed, *lines),
                 cwd="/",
             )
         except OSError:
-            os.close(reading)
+            for descriptor in (reading, saved):
+                if descriptor >= 0:
+                    os.close(descriptor)
             ring.close()
             raise
         finally:
             os.close(writing)
-        return cls(child, writer, ring, reading, notice)
+        return cls(child, writer, ring, reading, saved, notice)
 
     async def ready(self, timeout_s: float) -> None:
         """Wait until its program is loaded and initialised. ScanError otherwise; kill it then."""
@@ -199,6 +222,8 @@ class ScanProcess:
         self._writer.close()
         self.ring.close()
         os.close(self.pidfd)
+        if self.saved >= 0:
+            os.close(self.saved)
 
     def _read_report(self) -> None:
         try:
@@ -234,6 +259,8 @@ class ScanProcess:
             self._notice(message.text)
         elif message.kind is Report.ENDED:
             self.last_words = message.text
+        elif message.kind is Report.STOPPED and self.stopped_itself is not None:
+            self.stopped_itself(self)
 
     def _close_reports(self, reason: str) -> None:
         self._loop.remove_reader(self._reports)

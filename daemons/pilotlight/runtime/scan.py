@@ -8,6 +8,7 @@ safe when its supervisor is gone, and without touching outputs when a successor 
 from __future__ import annotations
 
 import gc
+import mmap
 import os
 import signal
 import sys
@@ -68,6 +69,7 @@ def _prepare(job: Job, tell: Callable[[Report, int, int, str], None], outputs: B
     inputs = inherit.bank(job.inputs)
     writer = SegmentWriter.attach(job.segment)
     ring = CommandRing.attach(job.ring)
+    saved, carried = _memory(job.saved), _memory(job.carried)
     kept = _confine(job, tell)
     program: Program = NativeProgram.load(Path(job.program)) if job.program else EmptyProgram(job.period_ns)
     count = len(program.variables)
@@ -79,7 +81,10 @@ def _prepare(job: Job, tell: Callable[[Report, int, int, str], None], outputs: B
     program.prepare(writer.image, [writer.directory.offset(index) for index in range(count)])
     program.bind(0, jobs.points(job.input_points))
     program.bind(1, jobs.points(job.output_points))
-    parts = Parts(program, writer, tags, ring, inputs, outputs, job.safe, job.limit_ns, job.supervisor_ns, tell)
+    parts = Parts(
+        program, writer, tags, ring, inputs, outputs, job.safe, job.limit_ns, job.supervisor_ns, tell,
+        saved, carried,
+    )  # fmt: skip
     cycle = Cycle(parts)
     cycle.publish_initial()
     gc.collect()
@@ -89,6 +94,10 @@ def _prepare(job: Job, tell: Callable[[Report, int, int, str], None], outputs: B
     sandbox.give_up_capabilities(kept)
     sandbox.install(filters.running(job.reports, os.getpid(), _IOCTLS))
     return cycle
+
+
+def _memory(descriptor: int) -> mmap.mmap | None:
+    return None if descriptor < 0 else mmap.mmap(descriptor, 0)
 
 
 def _confine(job: Job, tell: Callable[[Report, int, int, str], None]) -> int:

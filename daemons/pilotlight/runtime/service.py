@@ -78,6 +78,11 @@ class Runtime(Service):
         return self._supervisor.last_fault
 
     @property
+    def LastChange(self) -> str:
+        """How the last online change went."""
+        return self._supervisor.last_change
+
+    @property
     def ScanPid(self) -> int:
         """Process number of the scan process."""
         process = self._supervisor.process
@@ -124,15 +129,16 @@ class Runtime(Service):
     @command
     def Build(self, archive: int, options: dict[str, Any]) -> str:
         """Begin to build an upload and, when it is built, to run it; the number of the build."""
-        unknown = sorted(set(options) - {"name", "user"})
+        unknown = sorted(set(options) - {"name", "user", "online"})
         if unknown:
-            raise InvalidArgument(f"unknown options {', '.join(unknown)}; there are name and user")
+            raise InvalidArgument(f"unknown options {', '.join(unknown)}; there are name, user and online")
+        online = bool(options.get("online", False))
         name, user = str(options.get("name", "program"))[:NAME_MAX], str(options.get("user", ""))[:NAME_MAX]
         if self._builder.busy or self._activating:
             raise Busy("Runtime is compiling another program, please wait")
         self._builds += 1
         self._pending = self._activating = True
-        self._run(self._build(os.dup(archive), name, user or str(caller().user)))
+        self._run(self._build(os.dup(archive), name, user or str(caller().user), online))
         return str(self._builds)
 
     def BuildStatus(self) -> dict[str, Any]:
@@ -161,7 +167,17 @@ class Runtime(Service):
     @command
     async def Activate(self, program: str) -> str:
         """Make a stored program the active one, running if one runs now."""
-        return (await self._activate(loaded(self._store, program), None)).name
+        return (await verdict(self._supervisor.activate(loaded(self._store, program), None))).name
+
+    @command
+    async def Change(self, program: str) -> str:
+        """Change the running program online to a stored one."""
+        return (await verdict(self._supervisor.change(loaded(self._store, program)))).name
+
+    @command
+    async def ForgetRetained(self) -> None:
+        """Drop the values kept for the program."""
+        await verdict(self._supervisor.forget_retained())
 
     def Statistics(self) -> dict[str, Any]:
         """Scan statistics in µs."""
@@ -225,11 +241,12 @@ class Runtime(Service):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _build(self, archive: int, name: str, user: str) -> None:
+    async def _build(self, archive: int, name: str, user: str, online: bool) -> None:
         self._pending = False
         try:
             info = await self._builder.build(archive, name, user)
-            await self._activate(loaded(self._store, info.id), True)
+            program = loaded(self._store, info.id)
+            await verdict(self._supervisor.change(program) if online else self._supervisor.activate(program, True))
             self._notebook.say("INFO", f"program {info.name}, uploaded by {user or 'nobody known'}, is active")
         except (BuildFailed, Busy) as error:
             self._notebook.say("ERROR", f"program {name} was not built, what ran goes on: {error}")
@@ -242,11 +259,6 @@ class Runtime(Service):
             os.close(archive)
             self._activating = False
             self.changed("BuildState")
-
-    async def _activate(self, program: LoadedProgram, run: bool | None) -> states.State:
-        state = await verdict(self._supervisor.activate(program, run))
-        await asyncio.to_thread(self._store.set_active, program.id)
-        return state
 
     def _variable(self, tag: str) -> tuple[LoadedProgram, int]:
         program = self._supervisor.loaded

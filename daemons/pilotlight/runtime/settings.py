@@ -26,6 +26,10 @@ class ScanSettings(Settings, frozen=True):
     """How long the scan goes on without a sign of life from its supervisor."""
     start_timeout_ms: Annotated[int, Meta(ge=500, le=120_000)] = 20_000
     """How long a program may take to load and initialise."""
+    trial_s: Annotated[float, Meta(ge=0.1, le=3600)] = 10.0
+    """How long after an online change a fault of the program brings the one before back."""
+    retain_s: Annotated[float, Meta(ge=0.1, le=3600)] = 5.0
+    """How often the values of retentive variables are written to the disk: as much may be lost in a power cut."""
     memory_mb: Annotated[int, Meta(ge=128, le=4096)] = 512
     """Address space of the scan process, the program included."""
 

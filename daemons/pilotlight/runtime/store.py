@@ -43,6 +43,8 @@ class ProgramInfo(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     """SHA-256 of the upload."""
     dialect: str = EDITOR
+    cells: int = 0
+    """Cells that an online change carries over."""
     format: int = FORMAT
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pilotlight.runtime.commands import Command
+from pilotlight.runtime.launcher import LoadedProgram
 from pilotlight.runtime.native import explain
 from pilotlight.runtime.process import ScanError, ScanProcess
 from pilotlight.runtime.verdicts import SupervisorError
@@ -40,10 +41,23 @@ class Variables:
         self.forces.pop(variable, None)
         self._changed()
 
-    async def repeat(self, process: ScanProcess) -> None:
-        """Force in `process`, which is on standby with the same program, what is forced now. ScanError."""
-        for variable, value in self.forces.items():
+    async def repeat(self, process: ScanProcess, before: LoadedProgram | None, program: LoadedProgram) -> None:
+        """Force in `process`, which is on standby with `program`, what is forced now in `before`. ScanError."""
+        for variable, value in self._matching(before, program).items():
             await process.ask(Command.FORCE, variable, value)
+
+    def follow(self, before: LoadedProgram | None, program: LoadedProgram) -> None:
+        """`program` has taken the place of `before`: forces are those that `repeat` has given it."""
+        self.forces = self._matching(before, program)
+        self._changed()
+
+    def _matching(self, before: LoadedProgram | None, program: LoadedProgram) -> dict[int, bytes]:
+        """The forces by their numbers in `program`; those whose variable it does not have are left out."""
+        if before is None or not self.forces:
+            return {}
+        places = {variable: number for number, variable in enumerate(program.variables)}
+        named = ((before.variables[number], value) for number, value in self.forces.items())
+        return {places[variable]: value for variable, value in named if variable in places}
 
     def forget(self) -> None:
         """Nothing is forced any more: the process that held the values is gone."""

@@ -18,6 +18,9 @@ class Notes(Protocol):
     async def remember(self, wanted: bool, fault: str) -> None:
         """Keep on disk whether the program is to run after a restart, and the last fault."""
 
+    async def activated(self, program: str) -> None:
+        """Keep on disk that the stored program of this id is the one to run after a restart."""
+
 
 class SupervisorError(Exception):
     """A command was refused or failed. `kind` is NoProgram, AlreadyRunning, AlreadyStopped, Busy, Failed or Refused."""

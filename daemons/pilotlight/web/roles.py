@@ -73,6 +73,7 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/api/compilation-status"): Access.VIEWER,
     ("GET", "/api/programs"): Access.VIEWER,
     ("POST", "/api/programs/{program_id}/activate"): Access.USER,
+    ("POST", "/api/programs/{program_id}/change"): Access.USER,
     # Live values
     ("GET", "/api/segments"): Access.VIEWER,
     ("GET", "/api/tags"): Access.VIEWER,

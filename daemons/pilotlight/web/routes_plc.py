@@ -72,6 +72,7 @@ async def overview(parts: Parts) -> dict[str, Any]:
         "program": "Program",
         "identity": "Identity",
         "last_fault": "LastFault",
+        "last_change": "LastChange",
         "build": "BuildState",
         "forces": "ForceCount",
         "version": "Version",
@@ -138,9 +139,15 @@ async def compilation_status(parts: Parts, session: CurrentSession) -> dict[str,
 
 
 @router.post("/api/upload-file", summary="Upload and build a program", openapi_extra=_UPLOAD_BODY)
-async def upload_file(request: Request, parts: Parts, session: CurrentSession) -> Any:
+async def upload_file(
+    request: Request,
+    parts: Parts,
+    session: CurrentSession,
+    online: Annotated[bool, Query(description="Change the running program to it instead of starting it anew")] = False,
+) -> Any:
     """A multipart request with the ZIP as `file`. The answer is HTTP 200 also for a refusal, with the reason
-    in `UploadFileFail`; follow the build with compilation-status."""
+    in `UploadFileFail`; follow the build with compilation-status, and an online change with `last_change` of
+    overview."""
     if parts.upload_lock.locked():
         return _Refusal(dialect.upload_reply("COMPILING", dialect.BUSY_COMPILING))
     async with parts.upload_lock:
@@ -151,14 +158,16 @@ async def upload_file(request: Request, parts: Parts, session: CurrentSession) -
         except OSError as error:
             return _refused(request, parts, session, f"File system error: {error.strerror}")
         try:
-            return await _build(request, parts, session, file)
+            return await _build(request, parts, session, file, online)
         finally:
             os.close(file.descriptor)
 
 
-async def _build(request: Request, parts: Backend, session: CurrentSession, file: ReceivedFile) -> Any:
+async def _build(
+    request: Request, parts: Backend, session: CurrentSession, file: ReceivedFile, online: bool
+) -> Any:
     try:
-        build = await parts.runtime.build(file.descriptor, file.name, session.user.username)
+        build = await parts.runtime.build(file.descriptor, file.name, session.user.username, online=online)
     except RuntimeDown as error:
         return _refused(request, parts, session, f"Unexpected error: {dialect.NO_RESPONSE}: {error}")
     except RuntimeRefused as error:
@@ -197,14 +206,27 @@ async def programs(parts: Parts) -> Any:
 @router.post("/api/programs/{program_id}/activate", summary="Make a stored program the active one")
 async def activate(request: Request, program_id: str, parts: Parts, session: CurrentSession) -> Any:
     """It takes over between two scans; the present one goes on until then."""
+    return await _exchange(request, session, "activate", program_id, parts.runtime.activate(program_id))
+
+
+@router.post("/api/programs/{program_id}/change", summary="Change the running program to a stored one")
+async def change(request: Request, program_id: str, parts: Parts, session: CurrentSession) -> Any:
+    """Between two scans, with the values of all tags, timers and counters that both have. When it faults on trial, the
+    one before goes on; `last_change` of overview tells."""
+    return await _exchange(request, session, "change", program_id, parts.runtime.change(program_id))
+
+
+async def _exchange(
+    request: Request, session: CurrentSession, what: str, program_id: str, answer: Awaitable[str]
+) -> Any:
     try:
-        state = await parts.runtime.activate(program_id)
+        state = await answer
     except RuntimeDown as error:
         verdict, code = f"{dialect.NO_RESPONSE}: {error}", 503
     except RuntimeRefused as error:
         verdict, code = str(error), 404 if error.name.endswith(".NotFound") else 409
     else:
-        audit(request, session, "activate", "done", program=program_id)
+        audit(request, session, what, "done", program=program_id)
         return {"state": state}
-    audit(request, session, "activate", f"refused: {verdict}", program=program_id)
+    audit(request, session, what, f"refused: {verdict}", program=program_id)
     return JSONResponse({"msg": verdict}, status_code=code)

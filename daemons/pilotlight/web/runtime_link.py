@@ -37,9 +37,9 @@ class RuntimeLink:
         """Stops the program, outputs safe; the new state."""
         return str(await self._call("Stop", "", timeout=COMMAND_S))
 
-    async def build(self, archive: int, name: str, user: str) -> str:
+    async def build(self, archive: int, name: str, user: str, *, online: bool) -> str:
         """Hands over a program archive (an open descriptor); the id of the build that begins."""
-        options = {"name": name, "user": user}
+        options = {"name": name, "user": user, "online": online}
         return str(await self._call("Build", "ha{sv}", Fd(archive), options, timeout=BUILD_S))
 
     async def build_status(self) -> dict[str, Any]:
@@ -53,6 +53,10 @@ class RuntimeLink:
     async def activate(self, program: str) -> str:
         """Makes a stored program the active one; the new state."""
         return str(await self._call("Activate", "s", program, timeout=COMMAND_S))
+
+    async def change(self, program: str) -> str:
+        """Changes the running program online to a stored one; the new state."""
+        return str(await self._call("Change", "s", program, timeout=COMMAND_S))
 
     async def statistics(self) -> dict[str, Any]:
         """Scan statistics; times in µs."""

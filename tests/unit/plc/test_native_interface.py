@@ -26,21 +26,16 @@ from pilotlight.plc import (
     rise,
     system,
 )
-from pilotlight.plc.native.build import build
-from pilotlight.plc.native.interface import SUPPORT_SOURCES, identity, program_files, variables
+from pilotlight.plc.native.interface import identity, program_files, variables
 from pilotlight.plc.native.layout import Layout
 from pilotlight.plc.native.scope import EmitError
-from pilotlight.runtime import native
 from pilotlight.runtime.launcher import LoadedProgram
 from pilotlight.runtime.native import NativeProgram
-from pilotlight.tags import Flags, Tag, Type
-from pilotlight.tags.directory import Directory
+from pilotlight.tags import Flags
 
+from tests.unit.plc.shim import PERIOD_NS, Loaded, shared_object
 from tests.unit.runtime_scan.support import plant
 
-MS = 1_000_000
-PERIOD_NS = 10 * MS
-HEADERS = Path(native.__file__).parent / "native"
 VALUE, FORCED, VARIABLE, SIZE = -4, -7, -2, -3
 
 with Program() as LOGIC:
@@ -55,49 +50,12 @@ with Program() as LOGIC:
         copy(system.rtc.year4, Int("Year"))
     with Rung(system.sys.first_scan):
         out(Bool("First"))
-        out(system.sys.cmd_mode_stop)
 
 LOCATED = {"Button": "%IX0.1", "Lamp": "%QX0.0", "Full": "%QX2.7"}
 
 
 def made(cache: Path) -> Path:
-    """The program's shared object, a new one each time: the image is in it."""
-    files = program_files(LOGIC.ir, period_ns=PERIOD_NS, located=LOCATED)
-    library = build(files, support=SUPPORT_SOURCES, flags=("-I", str(HEADERS)), cache=cache)
-    own = cache / f"{time.monotonic_ns()}.so"
-    own.write_bytes(library.read_bytes())
-    return own
-
-
-class Loaded:
-    """The program, loaded, with an image of its own as a scan has it."""
-
-    def __init__(self, cache: Path) -> None:
-        self.program = NativeProgram.load(made(cache))
-        tags = [Tag(v.name, Type(v.type), flags=Flags(v.flags)) for v in self.program.variables]
-        self.directory = Directory(tags)
-        self.image = bytearray(self.directory.image_size)
-        offsets = [self.directory.offset(n) for n in range(len(self.program.variables))]
-        self.program.prepare(memoryview(self.image), offsets)
-        self.program.bind(0, [(0, 0), (0, 1)])
-        self.program.bind(1, [(0, 0), (1, 0), (2, 7)])
-        self.now = 5_000_000_000
-
-    def index(self, name: str) -> int:
-        return [variable.name for variable in self.program.variables].index(name)
-
-    def scan(self, *, lines: int = 0, ms: int = 10) -> int:
-        self.now += ms * MS
-        self.program.inputs(lines)
-        self.program.run(0, 0, self.now)
-        self.program.capture()
-        return self.program.outputs(0b010)
-
-    def __getitem__(self, name: str) -> int | float:
-        variable, start = self.program.variables[self.index(name)], self.directory.offset(self.index(name))
-        code = {1: "B", 3: "h", 4: "i", 14: "f", 20: "B"}[variable.type]
-        number: int | float = struct.unpack_from(code, self.image, start)[0]
-        return number
+    return shared_object(cache, LOGIC, LOCATED)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +65,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def loaded(cache: Path) -> Loaded:
-    return Loaded(cache)
+    return Loaded(made(cache))
 
 
 def test_the_program_describes_itself(loaded: Loaded) -> None:
@@ -132,7 +90,6 @@ def test_it_runs_from_lines_to_lines(loaded: Loaded) -> None:
     assert loaded.scan() == 0b010
     assert loaded.scan(lines=0b10) == 0b111
     assert loaded["Year"] == time.localtime().tm_year
-    assert loaded["sys.cmd_mode_stop"] == 0
 
 
 def test_timers_go_by_the_time_of_the_scan(loaded: Loaded) -> None:

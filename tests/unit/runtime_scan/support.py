@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from pilotlight.daemon import state_directory
 from pilotlight.io.config import IoSettings, LineSettings, SimulatedSettings, pin_map
 from pilotlight.io.drivers import hold, line_counts, simulated_path
 from pilotlight.io.simulated import SimulatedChip
 from pilotlight.runtime.launcher import LoadedProgram
 from pilotlight.runtime.native import Variable
+from pilotlight.runtime.retention import Retention
 from pilotlight.runtime.settings import ScanSettings
 from pilotlight.runtime.supervisor import Supervisor
 
@@ -52,6 +54,7 @@ class Notes:
     def __init__(self) -> None:
         self.records: list[tuple[str, str]] = []
         self.remembered: tuple[bool, str] | None = None
+        self.active = ""
 
     def say(self, level: str, message: str) -> None:
         self.records.append((level, message))
@@ -61,6 +64,9 @@ class Notes:
 
     async def remember(self, wanted: bool, fault: str) -> None:
         self.remembered = (wanted, fault)
+
+    async def activated(self, program: str) -> None:
+        self.active = program
 
 
 class Plant:
@@ -98,7 +104,7 @@ async def plant(
     io = IoSettings(LINES, SimulatedSettings("sim0", 16))
     lines = hold(pin_map(io, line_counts(io)), io)
     notes = Notes()
-    supervisor = Supervisor(lines, settings, notes)
+    supervisor = Supervisor(lines, settings, notes, Retention(state_directory("runtime") / "retained", notes.say))
     chip = SimulatedChip.existing(simulated_path("sim0"))
     try:
         await supervisor.open(program, run, "")

@@ -4,7 +4,7 @@
 import os
 from typing import Any, ClassVar
 
-from pilotlight.daemon import Busy, DaemonError, NotFound, Service, command
+from pilotlight.daemon import Busy, DaemonError, NotFound, Service, WrongState, command
 
 
 class NoProgram(DaemonError):
@@ -23,7 +23,7 @@ class FakeRuntime(Service):
     """Answers as the real one; tests set its attributes."""
 
     interface: ClassVar[str] = "io.pilotlight.Runtime1"
-    Program, Identity, LastFault, ScanPid = "blink", "0" * 32, "", 7
+    Program, Identity, LastFault, LastChange, ScanPid = "blink", "0" * 32, "", "", 7
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,6 +99,19 @@ class FakeRuntime(Service):
         if program != "p1":
             raise NotFound(f"There is no program {program}.")
         return self.state
+
+    @command
+    def Change(self, program: str) -> str:
+        if program != "p1":
+            raise NotFound(f"There is no program {program}.")
+        if self.state != "RUNNING":
+            raise WrongState("No program runs that could be changed.")
+        self.LastChange = "on trial"
+        return self.state
+
+    @command
+    def ForgetRetained(self) -> None:
+        """Nothing is kept here."""
 
     def Statistics(self) -> dict[str, Any]:
         return {"scan_count": 132, "scan_time_min": 1, "scan_time_max": 6, "scan_time_avg": 3, "overruns": 0}

@@ -23,7 +23,7 @@ def test_editor_claims_uploads_builds_and_starts(site: Site, runtime: FakeRuntim
         assert editor.build(b"PK-not-really")["status"] == "SUCCESS"
         assert runtime.archives == [b"PK-not-really"]
         assert runtime.archive_is_sealed
-        assert runtime.options == {"name": "program", "user": "engineer"}
+        assert runtime.options == {"name": "program", "user": "engineer", "online": False}
         assert editor.state() == "RUNNING"
         assert editor.start() == "START:ERROR_ALREADY_RUNNING"
         assert editor.stop() == "STOP:OK"
@@ -142,5 +142,10 @@ def test_programs_can_be_made_active_again(site: Site, runtime: FakeRuntime) -> 
     token = site.claim()
     assert site.call("GET", "/api/programs", token).json()["programs"][0]["id"] == "p1"
     assert site.call("POST", "/api/programs/p1/activate", token).json() == {"state": "EMPTY"}
+    refused = site.call("POST", "/api/programs/p1/change", token)
+    assert (refused.status_code, refused.json()) == (409, {"msg": "No program runs that could be changed."})
+    runtime.state = "RUNNING"
+    assert site.call("POST", "/api/programs/p1/change", token).json() == {"state": "RUNNING"}
+    assert site.call("GET", "/api/overview", token).json()["last_change"] == "on trial"
     missing = site.call("POST", "/api/programs/p9/activate", token)
     assert (missing.status_code, missing.json()["msg"]) == (404, "There is no program p9.")

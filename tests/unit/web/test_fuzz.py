@@ -27,6 +27,7 @@ ROUTES = st.sampled_from(
         ("PUT", "/api/update-user/" + "9" * 5000),
         ("DELETE", "/api/delete-user/-1"),
         ("POST", "/api/programs/x/activate"),
+        ("POST", "/api/programs/x/change"),
     ]
 )
 

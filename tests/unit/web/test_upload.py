@@ -154,7 +154,9 @@ def test_other_fields_beside_the_file_are_ignored(site: Site, runtime: FakeRunti
     )
     assert reply.json() == {"CompilationStatus": "COMPILING", "UploadFileFail": ""}
     assert runtime.archives == [b"PK1"]
-    assert runtime.options["name"] == "My Plant"
+    assert (runtime.options["name"], runtime.options["online"]) == ("My Plant", False)
+    site.call("POST", "/api/upload-file?online=true", token, files={"file": ("plant.plz", b"x")})
+    assert runtime.options["online"] is True
 
 
 def test_one_at_a_time(site: Site, runtime: FakeRuntime) -> None:

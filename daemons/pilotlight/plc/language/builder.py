@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -105,8 +106,20 @@ class Builder:
         return self._append(ir.Cell(name, kind, internal=True))
 
     def once(self, wanted: bool) -> int:
-        """Memory for an instruction that acts once, or none."""
-        return self.memory(f"once:{self.section_name}.{len(self.section)}", Type.BOOL) if wanted else ir.NONE
+        """Memory for an instruction that acts once, or none.
+
+        It is named after the conditions of its flow, so that a rung inserted elsewhere does not give it to another.
+        """
+        if not wanted:
+            return ir.NONE
+        so_far = ir.Program(tuple(self.cells), (), tuple(self.tables))
+        powers = self.draft.powers if self.draft is not None else []
+        number, texts = self.draft.power if self.draft is not None else ir.NONE, []
+        while number >= 0:
+            texts.append(ir.condition_text(so_far, powers[number].condition))
+            number = powers[number].parent
+        digest = hashlib.sha256(" ".join(texts).encode()).hexdigest()[:12]
+        return self.memory(f"once:{self.section_name}:{digest}", Type.BOOL)
 
     def previous(self, slot: int) -> int:
         """The slot of the truth of a cell at the end of the previous scan."""

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from pilotlight.plc import ir
 from pilotlight.plc.native.emit import HEAD, emit
-from pilotlight.plc.native.host import CLEARED, COMMANDS, POINTS
+from pilotlight.plc.native.host import POINTS
 from pilotlight.plc.native.layout import Layout
 from pilotlight.plc.native.scope import EmitError
 from pilotlight.tags import Flags, Type
@@ -24,6 +24,15 @@ SUPPORT_SOURCES = ("plc_host.c", "plc_shim.c")
 POINT_BYTES = 1024
 _POINT = re.compile(r"%([IQ])X(\d{1,4})\.([0-7])")
 _SYMBOL = "program"
+COMMANDS = (
+    *("sys.cmd_mode_stop", "sys.cmd_watchdog_reset", "storage.sd.eject_cmd", "storage.sd.delete_all_cmd"),
+    "storage.sd.write_status",
+    *("rtc.apply_date", "rtc.apply_date_error", "rtc.new_year4", "rtc.new_month", "rtc.new_day"),
+    *("rtc.apply_time", "rtc.apply_time_error", "rtc.new_hour", "rtc.new_minute", "rtc.new_second"),
+)
+"""Points of the commands that the shim obeys, in the order of its enumeration."""
+_SMALLEST_KEY = 1 << 16
+"""Below it are the keys of what the shim itself remembers."""
 
 
 def identity(program: ir.Program) -> str:
@@ -35,6 +44,12 @@ def variables(program: ir.Program) -> list[int]:
     """The slots of the cells that are variables, in the order of the description: that of the image."""
     layout = Layout(program.cells)
     return sorted((slot for slot, cell in enumerate(program.cells) if not cell.internal), key=layout.offset)
+
+
+def key(cell: ir.Cell) -> int:
+    """What a cell is called in the memory that an online change hands over: 64 bits of its name and type."""
+    digest = hashlib.sha256(f"{cell.type.name} {cell.name}".encode()).digest()
+    return max(int.from_bytes(digest[:8], "little"), _SMALLEST_KEY)
 
 
 def program_files(program: ir.Program, *, period_ns: int, located: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -69,6 +84,9 @@ def _interface(program: ir.Program, period_ns: int, located: Mapping[str, str]) 
         described.append(f"    {{{_quoted(cell.name)}, {cell.type.size}, {int(cell.type)}, {flags}, 0}},")
     points = _points(layout)
     bound = _located(layout, located)
+    kept = _kept(layout)
+    places = {cell.name: layout.offset(slot) for slot, cell in enumerate(layout.cells)}
+    commands = ", ".join(str(places.get(name, "PLC_NOWHERE")) for name in COMMANDS)
     return "\n".join(
         [
             HEAD + f'#include "{_SYMBOL}.h"\n#include "plc_shim.h"\n',
@@ -81,25 +99,34 @@ def _interface(program: ir.Program, period_ns: int, located: Mapping[str, str]) 
             "};",
             f"static const plc_located located[] = {{{', '.join(bound) or '{0}'}}};",
             f"static const plc_point points[] = {{{', '.join(points) or '{{0}}'}}};",
+            f"static const plc_kept kept[] = {{{', '.join(kept) or '{0}'}}};",
+            f"static const uint32_t commands[PLC_COMMANDS] = {{{commands}}};",
             f'static const pl_task task = {{.name = "main", .period_ns = UINT64_C({period_ns})}};',
             "static const pl_description description = {",
             f"    .abi = PL_ABI, .variable_count = {len(slots)}, .variables = variables,",
-            "    .task_count = 1, .tasks = &task,",
+            f"    .task_count = 1, .tasks = &task, .cell_count = PLC_CLOCK_CELLS + {len(kept)},",
             f'    .identity = "{identity(program)}",',
             "};",
             "const plc_interface plc_shim_interface = {",
-            f"    &{_SYMBOL}_entry, &image, &description, offsets, places, located, points,",
-            f"    {len(bound)}, {len(points)},",
+            f"    &{_SYMBOL}_entry, &image, &description, offsets, places, located, points, kept,",
+            f"    commands, {len(bound)}, {len(points)}, {len(kept)},",
             "};",
             "",
         ]
     )
 
 
+def _kept(layout: Layout) -> list[str]:
+    """What the program remembers and nobody else writes, by rising key."""
+    rows = {key(cell): (layout.offset(slot), cell) for slot, cell in enumerate(layout.cells) if not cell.readonly}
+    if len(rows) != sum(not cell.readonly for cell in layout.cells):
+        raise EmitError("two names of the program have the same key: rename the tag that was added last")
+    return [f"{{UINT64_C({each}), {{{rows[each][0]}, {rows[each][1].type.size}}}}}" for each in sorted(rows)]
+
+
 def _points(layout: Layout) -> list[str]:
-    """The system points that the program names. Commands are cleared: the appliance obeys none."""
-    constants = dict.fromkeys((*CLEARED, *COMMANDS), 0)
-    constants |= dict.fromkeys(("sys.always_on", "sys.mode_switch_run", "sys.mode_run", "storage.sd.ready"), 1)
+    """The system points that the program names and that follow from the clock, or never change."""
+    constants = dict.fromkeys(("sys.always_on", "sys.mode_switch_run", "sys.mode_run", "storage.sd.ready"), 1)
     rules = {**POINTS, **{name: (0, value) for name, value in constants.items()}}
     return [
         f"{{{{{layout.offset(slot)}, {cell.type.size}}}, {rules[cell.name][0]}, {rules[cell.name][1]}}}"

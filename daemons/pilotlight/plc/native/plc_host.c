@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plc_host.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 static void put(void *image, plc_target target, uint64_t bits) {
@@ -36,6 +35,33 @@ static int64_t calendar(int64_t code, int64_t days) {
     case PLC_POINT_DAY: return day_of_year - (153 * month + 2) / 5 + 1;
     default: return (days % 7 + 11) % 7 + 1; /* 1970 began on a Thursday */
     }
+}
+
+/* The day since 1970 of a date: `calendar` the other way round. */
+static int64_t day_number(int64_t year, int64_t month, int64_t day) {
+    int64_t shifted = year - (month <= 2), era = floored(shifted, 400), year_of_era = shifted - era * 400;
+    int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+}
+
+#define DAY_US INT64_C(86400000000)
+
+bool plc_set_date(plc_clock *clock, int64_t year, int64_t month, int64_t day) {
+    if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 || day > 31)
+        return false;
+    int64_t days = day_number(year, month, day);
+    if (calendar(PLC_POINT_DAY, days) != day)
+        return false;
+    clock->rtc_us += (days - floored(clock->rtc_us, DAY_US)) * DAY_US;
+    return true;
+}
+
+bool plc_set_time(plc_clock *clock, int64_t hour, int64_t minute, int64_t second) {
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59)
+        return false;
+    int64_t day = floored(clock->rtc_us, DAY_US);
+    clock->rtc_us = day * DAY_US + ((hour * 60 + minute) * 60 + second) * 1000000;
+    return true;
 }
 
 static int64_t shown(const plc_clock *clock, const plc_point *point, int64_t dt) {

@@ -8,6 +8,8 @@
 
 #include "plc_entry.h"
 
+#include <stdbool.h>
+
 /* Where a number goes, and its bytes, the lowest first. */
 typedef struct {
     uint32_t offset, size;
@@ -67,6 +69,10 @@ typedef struct {
 
 /* Make up to `scans` scans of `dt` ns each; how many were made. */
 __attribute__((visibility("default"))) int64_t plc_run(plc_host *host, int64_t scans, int64_t dt);
+
+/* Set the date, or the time of day, of a clock whose rtc_ns is now; false, and nothing set, when there is none such. */
+bool plc_set_date(plc_clock *clock, int64_t year, int64_t month, int64_t day);
+bool plc_set_time(plc_clock *clock, int64_t hour, int64_t minute, int64_t second);
 
 /* Where the cells of an image are: for each byte the slot of its cell, for each slot the cell's offset and its `struct`
  * code (q i h H B f). */

@@ -16,6 +16,37 @@ typedef struct {
     uint32_t offset;
 } plc_located;
 
+/* A cell of the image and the key that it has in other programs too. */
+typedef struct {
+    uint64_t key;
+    plc_target target;
+} plc_kept;
+
+/* The places of the commands and their arguments, in the order of Python's `COMMANDS`; PLC_NOWHERE when the program
+ * does not name one. */
+enum {
+    PLC_COMMAND_STOP,
+    PLC_COMMAND_WATCHDOG,
+    PLC_COMMAND_EJECT,
+    PLC_COMMAND_DELETE,
+    PLC_COMMAND_WRITE_STATUS,
+    PLC_COMMAND_DATE,
+    PLC_COMMAND_DATE_ERROR,
+    PLC_COMMAND_YEAR,
+    PLC_COMMAND_MONTH,
+    PLC_COMMAND_DAY,
+    PLC_COMMAND_TIME,
+    PLC_COMMAND_TIME_ERROR,
+    PLC_COMMAND_HOUR,
+    PLC_COMMAND_MINUTE,
+    PLC_COMMAND_SECOND,
+    PLC_COMMANDS,
+};
+#define PLC_NOWHERE UINT32_MAX
+
+/* What the shim itself remembers beside the image. */
+#define PLC_CLOCK_CELLS 6u
+
 typedef struct {
     const plc_entry *entry;
     void *image;
@@ -24,7 +55,9 @@ typedef struct {
     uint32_t *places;        /* of the variables in the host's image: storage for the shim */
     const plc_located *located;
     const plc_point *points;
-    uint32_t located_count, point_count;
+    const plc_kept *kept;      /* by rising key */
+    const uint32_t *commands;  /* PLC_COMMANDS offsets */
+    uint32_t located_count, point_count, kept_count;
 } plc_interface;
 
 extern const plc_interface plc_shim_interface;

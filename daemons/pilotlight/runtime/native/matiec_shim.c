@@ -255,3 +255,19 @@ void pl_run(uint32_t number, uint64_t tick, int64_t now_ns) {
     apply_all();
     updateTime();
 }
+
+/* ---- what an Editor's program does not do ----------------------------------------------------------------------- */
+
+uint32_t pl_asks(void) { return 0; }
+
+uint32_t pl_save(pl_cell *cells, uint32_t room) {
+    (void)cells;
+    (void)room;
+    return 0;
+}
+
+uint32_t pl_restore(const pl_cell *cells, uint32_t count) {
+    (void)cells;
+    (void)count;
+    return 0;
+}

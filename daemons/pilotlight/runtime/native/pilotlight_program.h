@@ -12,9 +12,10 @@
  *
  * and then, each scan:
  *
- *     pl_inputs, pl_run (per due task), pl_outputs, pl_image
+ *     pl_inputs, pl_run (per due task), pl_asks, pl_outputs, pl_image
  *
- * pl_write, pl_force and pl_unforce are called between scans. All values cross this interface in the encoding of
+ * pl_write, pl_force and pl_unforce are called between scans. An online change is pl_save in the program that goes,
+ * after its last scan, and pl_restore in the one that comes, before its first. All values cross this interface in the encoding of
  * the tags (docs/segments.md): the target's byte order, BOOL one byte 0 or 1, TIME, DATE, TOD and DT as int64
  * nanoseconds, a STRING[n] as its tag stores it.
  */
@@ -28,7 +29,7 @@ extern "C" {
 #endif
 
 /* Version of this interface; a host loads only a program that says the same. */
-#define PL_ABI 1u
+#define PL_ABI 2u
 
 /* Results of the calls that can fail. */
 #define PL_OK 0
@@ -44,6 +45,9 @@ extern "C" {
 #define PL_FORCES_MAX 1024u /* variables forced at one time */
 #define PL_LINES_MAX 1024u  /* lines bound in one direction */
 #define PL_BYTES 1024u      /* bytes of the process image in each direction: %IX0.0 … %IX1023.7 */
+
+/* What pl_asks can give. */
+#define PL_ASKS_STOP 1u /* the program wants to be stopped, outputs safe */
 
 #define PL_DIRECTION_INPUT 0u
 #define PL_DIRECTION_OUTPUT 1u
@@ -70,11 +74,17 @@ typedef struct {
     uint32_t abi; /* PL_ABI */
     uint32_t variable_count;
     uint32_t task_count; /* at least 1 */
-    uint32_t reserved;
+    uint32_t cell_count; /* cells that pl_save gives; 0 when the program cannot be changed online */
     const char *identity; /* 32 lower-case hexadecimal digits */
     const pl_variable *variables;
     const pl_task *tasks;
 } pl_description;
+
+/* One remembered number: `key` says by name and type what it is, and is never 0; `bits` are its bytes, lowest first. */
+typedef struct {
+    uint64_t key;
+    uint64_t bits;
+} pl_cell;
 
 /* One point of the process image: %IX<byte>.<bit> or %QX<byte>.<bit>. */
 typedef struct {
@@ -107,6 +117,9 @@ PL_EXPORT void pl_outputs(uint64_t *bits);
  * Forced variables have their forced value before and after the logic. */
 PL_EXPORT void pl_run(uint32_t task, uint64_t tick, int64_t now_ns);
 
+/* What the program has asked of its host since the last call: PL_ASKS_… flags. */
+PL_EXPORT uint32_t pl_asks(void);
+
 /* Copy every variable to its offset. Before pl_layout it does nothing. */
 PL_EXPORT void pl_image(void *image);
 
@@ -118,6 +131,13 @@ PL_EXPORT int32_t pl_force(uint32_t variable, const void *value, uint32_t size);
 
 /* Let a variable go. It keeps the value until the program writes it. 0 also when it was not forced. */
 PL_EXPORT int32_t pl_unforce(uint32_t variable);
+
+/* Give all that the program remembers, by rising key; how many cells were written: cell_count, or 0 when `room` is
+ * less. */
+PL_EXPORT uint32_t pl_save(pl_cell *cells, uint32_t room);
+
+/* Take over what another program saved, by rising key: every cell that this program has too; how many those are. */
+PL_EXPORT uint32_t pl_restore(const pl_cell *cells, uint32_t count);
 
 #ifdef __cplusplus
 }

@@ -238,19 +238,25 @@ function programLine(program) {
   text.textContent = `${program.name} – ${program.active ? "active" : program.id}`;
   line.append(text);
   if (!program.active && byId("history").dataset.mayActivate === "true") {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "quiet";
-    button.textContent = "Make active";
-    button.setAttribute("aria-label", `Make ${program.name} ${program.id} active`);
-    button.addEventListener("click", async () => {
-      if (!(await ask("Change the program?", `${program.name} takes over between two scans.`, "Change"))) return;
-      await command(`/api/programs/${encodeURIComponent(program.id)}/activate`);
-      byId("history").dispatchEvent(new Event("toggle"));
-    });
-    line.append(button);
+    line.append(
+      exchange(program, "Make active", "activate", "takes over between two scans, with its initial values."),
+      exchange(program, "Change online", "change", "takes over between two scans, with the values of what both have."));
   }
   return line;
+}
+
+function exchange(program, label, path, text) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet";
+  button.textContent = label;
+  button.setAttribute("aria-label", `${label}: ${program.name} ${program.id}`);
+  button.addEventListener("click", async () => {
+    if (!(await ask("Change the program?", `${program.name} ${text}`, "Change"))) return;
+    await command(`/api/programs/${encodeURIComponent(program.id)}/${path}`);
+    byId("history").dispatchEvent(new Event("toggle"));
+  });
+  return button;
 }
 
 whenLost(() => enter("Your session has ended. Log in again."));
