@@ -29,6 +29,7 @@ def possible(runner: Runner, cycles: int) -> bool:
         and points.fixed
         and not runner._watches
         and not runner._patches
+        and runner._change is None
         and len(runner.names.cells) == runner.names.program_size
     )
 

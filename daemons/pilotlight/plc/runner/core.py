@@ -22,6 +22,7 @@ from pilotlight.plc.language.properties import PLAIN
 from pilotlight.plc.language.tag import ACTIVE, Tag
 from pilotlight.plc.runner import batch
 from pilotlight.plc.runner.causes import Cause
+from pilotlight.plc.runner.changing import Change, change
 from pilotlight.plc.runner.engines import Engines
 from pilotlight.plc.runner.history import History, LabeledSnapshot
 from pilotlight.plc.runner.scanner import Scanner
@@ -130,8 +131,15 @@ class Runner(Scanner):
         if len(conditions) == 1 and callable(first) and not isinstance(first, Tag):
             function: Callable[[SystemState], object] = first
             return lambda state: bool(function(state))
-        test = self._test(lower_all(self.names, conditions))
-        return lambda state: self._holds(test)
+        tests = {self.names: self._test(lower_all(self.names, conditions))}
+
+        def holds(_state: SystemState) -> bool:
+            if self.names not in tests:  # the program has been changed online
+                tests.clear()
+                tests[self.names] = self._test(lower_all(self.names, conditions))
+            return self._holds(tests[self.names])
+
+        return holds
 
     def _test(self, condition: ir.Condition) -> Test:
         program = ir.Program(tuple(self.names.cells), (), tuple(self.names.tables))
@@ -262,6 +270,15 @@ class Runner(Scanner):
         for number in [each for each in self._traces if each > scan_id]:
             del self._traces[number]
         return self.current_state
+
+    def change(self, logic: Program, *, trial: int = 10) -> Change:
+        """Change the program online: tags, timers, counters, edges, forces and patches that both have by name and type
+        go on; all else begins with its defaults. Watches stay, the history begins again.
+
+        When the new program, in one of its first `trial` scans, sets a fault flag that was not set in the last scan
+        before, the old one goes on as it was at the change; what this gives then says so.
+        """
+        return change(self, logic, trial)
 
     def why(self, tag: str | Tag, *, scan_id: int | None = None, depth: int = 8) -> Cause:
         """Why a tag has the value it had at the end of a scan, that at the playhead unless given; `depth` causes deep.

@@ -65,6 +65,13 @@ class Points:
         """Run the clock on as another runner's runs."""
         self._base, self._base_ns = other._base, other._base_ns
 
+    def follow(self, other: Points) -> None:
+        """Go on where another runner's points are: counters, times, mode and clock."""
+        self.scan_id, self.time_ns, self.dt_ns = other.scan_id, other.time_ns, other.dt_ns
+        self.shortest_ns, self.longest_ns, self.period_ns = other.shortest_ns, other.longest_ns, other.period_ns
+        self.running, self.battery, self.fixed = other.running, other.battery, other.fixed
+        self.adopt_clock(other)
+
     def restart(self, *, keep_clock: bool) -> None:
         """Count from zero again."""
         now = self.rtc if keep_clock else datetime.now()

@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 
 from pilotlight.plc.language.program import Program
 from pilotlight.plc.language.tag import Tag
+from pilotlight.plc.runner.changing import Change, judge
 from pilotlight.plc.runner.engines import Engines
 from pilotlight.plc.runner.history import History
 from pilotlight.plc.runner.inputs import Conditions, Numbers
@@ -55,6 +56,7 @@ class Scanner:
         self._states: WeakValueDictionary[int, SystemState] = WeakValueDictionary()
         self._traces: OrderedDict[int, Any] = OrderedDict()
         self._scanning = False
+        self._change: Change | None = None
         if initial_state is not None:
             self._adopt(initial_state)
         self._restarted()
@@ -258,6 +260,8 @@ class Scanner:
         self._history.inputs.record(points.scan_id, patches, held, cells, self._history.oldest_scan_id)
         if stop:
             points.running = False
+        if self._change is not None:
+            judge(self, self._change)
 
     def start(self) -> None:
         """Go from STOP to RUN."""
