@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs on the appliance: from an upload to the lines, faults, bad uploads."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.appliance.conftest import Contained
@@ -21,8 +23,8 @@ def test_output_follows_within_two_scans(appliance: Contained, editor: Editor) -
     assert scenarios.scans_between_input_and_output(appliance) <= 2
 
 
-def test_python_program_drives_the_lines(appliance: Contained, editor: Editor) -> None:
-    scenarios.python_program_drives_the_lines(appliance, editor)
+def test_example_is_changed_while_it_runs(appliance: Contained, editor: Editor, tmp_path: Path) -> None:
+    scenarios.example_is_changed_while_it_runs(appliance, editor, tmp_path)
 
 
 def test_null_program_stops_safe(appliance: Contained, editor: Editor) -> None:

@@ -40,11 +40,12 @@ def run(appliance: Appliance, command: str, timeout_s: float = 60.0) -> str:
 
 
 def bus(appliance: Appliance, daemon: str, method: str, *arguments: str) -> Any:
-    """Call a method of a daemon over the bus as root; the reply as `busctl` decodes it."""
+    """Call a method of a daemon over the bus as root; the reply as `busctl` decodes it, None when there is none."""
     name = f"io.pilotlight.{DAEMONS[daemon]}"
     path = f"/io/pilotlight/{DAEMONS[daemon]}"
     words = " ".join([name, path, name, method, *arguments])
-    return json.loads(run(appliance, f"busctl --json=short call {words}"))["data"]
+    reply = run(appliance, f"busctl --json=short call {words}")
+    return json.loads(reply)["data"] if reply.strip() else None
 
 
 def bus_property(appliance: Appliance, daemon: str, name: str) -> Any:

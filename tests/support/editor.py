@@ -66,11 +66,12 @@ class Editor:
             self.create_user()
         self.login()
 
-    def upload(self, archive: bytes) -> None:
-        """Send the program; like the Editor, look only at the HTTP status."""
+    def upload(self, archive: bytes, online: bool = False) -> None:
+        """Send the program; like the Editor, look only at the HTTP status. `online` is not of the Editor."""
         files = {"file": ("program.zip", archive, "application/zip")}
         headers = {"Authorization": f"Bearer {self.token}"}
-        response = self.http.post("/api/upload-file", files=files, headers=headers, timeout=300.0)
+        options = {"online": "true"} if online else {}
+        response = self.http.post("/api/upload-file", files=files, headers=headers, params=options, timeout=300.0)
         if response.status_code != 200:
             raise EditorError(f"upload-file answered {response.status_code}: {response.text}")
 
@@ -84,10 +85,10 @@ class Editor:
         self.seen_log = logs
         return status
 
-    def build(self, archive: bytes, patience_s: float = 300.0) -> dict[str, object]:
+    def build(self, archive: bytes, patience_s: float = 300.0, online: bool = False) -> dict[str, object]:
         """Upload and poll each second until the build ended; returns the last status."""
         self.seen_log = []
-        self.upload(archive)
+        self.upload(archive, online)
         for _ in deadline(patience_s, every_s=1.0):
             status = self.compilation()
             if status["status"] in ("SUCCESS", "FAILED"):

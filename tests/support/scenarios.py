@@ -20,7 +20,7 @@ from tests.support.appliance import (
 )
 from tests.support.editor import Editor, deadline
 
-HOLD = Path(__file__).parents[1] / "programs/hold.py"
+MOTOR = Path(__file__).parents[2] / "examples/motor.py"
 
 # Runs on the appliance: drives nothing, only waits for the input's and then the output's change in the journal of
 # segment plc and prints the scan counts at both.
@@ -93,22 +93,67 @@ def output_follows_input(appliance: Appliance, editor: Editor) -> None:
     wait_for_output(appliance, False)
 
 
-def python_program_drives_the_lines(appliance: Appliance, editor: Editor) -> None:
-    """A package of a Python program goes the way of an Editor's upload, from its rungs to the lines and the tags."""
-    package = write_package(load_program(HOLD).package("hold"))
+def example_is_changed_while_it_runs(appliance: Appliance, editor: Editor, folder: Path) -> None:
+    """The motor of the examples, from its rungs to the line; changed online while it runs, and changed back when the
+    change divides by null."""
     appliance.set_input(False)
-    status = editor.build(package)
+    status = editor.build(package_of_motor(folder))
     assert status["status"] == "SUCCESS", status
     if editor.state() != "RUNNING":
         editor.start()
     editor.wait_for_state("RUNNING")
+    for name in ("StopOk", "EmergencyOk", "OverloadOk", "Acknowledge"):
+        bus(appliance, "runtime", "Force", "sv", name, "b", "true")
+    assert not appliance.output()
+    appliance.set_input(True)
+    wait_for_output(appliance, True)
+    appliance.set_input(False)
+    assert tag(appliance, "Starts_Acc") == 1
+    seconds = tag(appliance, "Seconds")
+
+    status = editor.build(package_of_motor(folder, "with Rung(Motor):", 'out(Bool("Fan"))'), online=True)
+    assert status["status"] == "SUCCESS", status
+    assert (appliance.output(), tag(appliance, "Fan")) == (True, True)
+    # Without a gap: the motor has not started anew, and its hours go on.
+    assert tag(appliance, "Starts_Acc") == 1
+    wait_for_change(appliance, "is kept")
+    assert tag(appliance, "Seconds") > seconds + 5
+
+    dividing = package_of_motor(folder, "with Rung():", 'calc(Seconds / Dint("Nought"), Dint("Share"))')
+    status = editor.build(dividing, online=True)
+    assert status["status"] == "SUCCESS", status
+    wait_for_change(appliance, "changed back to .*: it has set fault.division_error")
+    assert (appliance.output(), tag(appliance, "Fan"), tag(appliance, "Starts_Acc")) == (True, True, 1)
+    assert editor.state() == "RUNNING"
+    bus(appliance, "runtime", "Force", "sv", "OverloadOk", "b", "false")
     wait_for_output(appliance, False)
-    for presses, lamp in ((1, True), (2, False)):
-        appliance.set_input(True)
-        wait_for_output(appliance, lamp)
-        appliance.set_input(False)
-        read = run(appliance, "pilotlight tags read plc.Presses --json")
-        assert json.loads(read.splitlines()[0])["value"] == presses, read
+    bus(appliance, "runtime", "Stop")
+    bus(appliance, "runtime", "ForgetRetained")
+
+
+def package_of_motor(folder: Path, *rung: str) -> bytes:
+    """The example as a package, with a further rung when one is given."""
+    source = MOTOR.read_text()
+    more = "".join(f"\n{' ' * 4 * depth}{line}" for depth, line in enumerate(rung, 1))
+    path = folder / "motor.py"
+    path.write_text(source.replace("\nPERIOD_MS", f"{more}\n\nPERIOD_MS", 1))
+    return write_package(load_program(path).package("motor"))
+
+
+def tag(appliance: Appliance, name: str) -> int:
+    """The value of a tag of segment `plc`, by the tool for tags."""
+    value: int = json.loads(run(appliance, f"pilotlight tags read plc.{name} --json").splitlines()[0])["value"]
+    return value
+
+
+def wait_for_change(appliance: Appliance, pattern: str) -> None:
+    """Wait until the runtime says so of the last online change."""
+    said = ""
+    for _ in deadline(60, every_s=0.5):
+        said = str(bus_property(appliance, "runtime", "LastChange"))
+        if re.search(pattern, said):
+            return
+    raise AssertionError(f"the last change: {said}")
 
 
 def scans_between_input_and_output(appliance: Appliance) -> int:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An Editor's program on kernel lines of the booted image: from upload to following output, and its faults."""
 
+from pathlib import Path
+
 from tests.support import scenarios
 from tests.support.editor import Editor
 from tests.system.conftest import Emulated
@@ -15,8 +17,8 @@ def test_output_follows_within_two_scans(appliance: Emulated, editor: Editor) ->
     assert scenarios.scans_between_input_and_output(appliance) <= 2
 
 
-def test_python_program_drives_the_lines(appliance: Emulated, editor: Editor) -> None:
-    scenarios.python_program_drives_the_lines(appliance, editor)
+def test_example_is_changed_while_it_runs(appliance: Emulated, editor: Editor, tmp_path: Path) -> None:
+    scenarios.example_is_changed_while_it_runs(appliance, editor, tmp_path)
 
 
 def test_null_program_stops_safe(appliance: Emulated, editor: Editor) -> None:
