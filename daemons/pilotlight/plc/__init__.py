@@ -55,17 +55,15 @@ from pilotlight.plc.language.program import (
     Program,
     Rung,
     branch,
-    call,
     comment,
     forloop,
     program,
-    return_early,
     rung,
-    subroutine,
 )
 from pilotlight.plc.language.python import run_enabled_function, run_function
 from pilotlight.plc.language.ranges import BlockRange
 from pilotlight.plc.language.searching import search
+from pilotlight.plc.language.sections import call, return_early, subroutine, task
 from pilotlight.plc.language.strict import ForbiddenControlFlowError
 from pilotlight.plc.language.structures import Counter, Field, Timer, auto, udt
 from pilotlight.plc.language.tag import (
@@ -96,6 +94,6 @@ __all__ = [
     "count_up", "degrees", "event_drum", "fall", "fill", "forloop", "immediate", "latch", "log", "log10", "lro",
     "lsh", "named_array", "normalize_unit", "off_delay", "on_delay", "out", "pack_bits", "pack_text", "pack_words",
     "program", "radians", "reset", "return_early", "rise", "rro", "rsh", "run_enabled_function", "run_function",
-    "rung", "search", "shift", "sin", "sqrt", "subroutine", "system", "tan", "time_drum", "to_ascii", "to_binary",
-    "to_text", "to_value", "udt", "unpack_to_bits", "unpack_to_words",
+    "rung", "search", "shift", "sin", "sqrt", "subroutine", "system", "tan", "task", "time_drum", "to_ascii",
+    "to_binary", "to_text", "to_value", "udt", "unpack_to_bits", "unpack_to_words",
 ]  # fmt: skip

@@ -139,7 +139,7 @@ def build(options: argparse.Namespace) -> int:
     output: Path = options.output or options.program.with_suffix(".plz")
     data = write_package(package)
     _write(output, data)
-    rungs = sum(len(each) for each in (package.program.rungs, *(sub.rungs for sub in package.program.subroutines)))
+    rungs = sum(len(each) for each in ir.sections(package.program).values())
     tags = sum(not cell.internal for cell in package.program.cells)
     print(f"{output}: {package.name}, {rungs} rungs, {tags} tags, a scan every {package.period_ns / 1e6:g} ms,")
     print(f"  {len(package.lines)} points, {len(package.sources)} sources, {len(data)} bytes, {package.identity[:32]}")

@@ -167,7 +167,7 @@ def _check_lines(package: Package) -> None:
 def python_functions(program: ir.Program) -> list[str]:
     """Names of the Python functions that the program calls, sorted."""
     found: set[str] = set()
-    for rungs in (program.rungs, *(each.rungs for each in program.subroutines)):
+    for rungs in ir.sections(program).values():
         for rung in rungs:
             for step in rung.steps:
                 for each in step.body if isinstance(step, ir.Loop) else (step,):
@@ -186,7 +186,8 @@ def with_files(program: ir.Program, paths: Mapping[str, str]) -> ir.Program:
         return tuple(msgspec.structs.replace(rung, file=paths.get(rung.file, "")) for rung in rungs)
 
     subroutines = tuple(msgspec.structs.replace(each, rungs=renamed(each.rungs)) for each in program.subroutines)
-    return msgspec.structs.replace(program, rungs=renamed(program.rungs), subroutines=subroutines)
+    tasks = tuple(msgspec.structs.replace(each, rungs=renamed(each.rungs)) for each in program.tasks)
+    return msgspec.structs.replace(program, rungs=renamed(program.rungs), subroutines=subroutines, tasks=tasks)
 
 
 def _digest(data: bytes) -> str:

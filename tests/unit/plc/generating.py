@@ -11,6 +11,8 @@ from pilotlight.tags import Type
 
 from tests.unit.plc.parts import NUMBERS, TEXT, USER, Parts
 
+PERIODS = [1, 999_999, 1_000_000, 2_500_000, 10_000_000, 35_000_000, 100_000_000, 1_000_000_000, 60_000_000_001]
+PRIORITIES = [0, 50, 99, 100, 100, 101, 255]
 _UNITS = [1_000_000, 1_000_000_000, 60_000_000_000]
 
 
@@ -208,12 +210,23 @@ class Maker(Parts):
             for number in range(count)
         )
 
+    def task(self, name: str) -> ir.Task:
+        """A task; the edges in its rungs are its own."""
+        others, self.edges = self.edges, []
+        rungs = self.rungs(2, subroutine=False)
+        edges, self.edges = tuple(self.edges), others
+        memory = self.cell(Type.LINT), self.cell(Type.LINT), self.cell(Type.BOOL)
+        return ir.Task(name, self.chance.choice(PERIODS), rungs, *memory, self.chance.choice(PRIORITIES), edges)
+
     def program(self, rungs: int = 6) -> ir.Program:
         """A program that `ir.check` finds sound."""
         for number in range(self.chance.randint(0, 2)):
             self.subroutines.append(ir.Subroutine(f"sub{number}", self.rungs(2, subroutine=True)))
         main = self.rungs(rungs, subroutine=False)
-        program = ir.Program(tuple(self.cells), main, tuple(self.tables), tuple(self.subroutines), tuple(self.edges))
+        tasks = tuple(self.task(f"task{number}") for number in range(self.chance.randint(0, 3)))
+        program = ir.Program(
+            tuple(self.cells), main, tuple(self.tables), tuple(self.subroutines), tuple(self.edges), tasks
+        )
         ir.check(program)
         return program
 
@@ -227,4 +240,6 @@ class Maker(Parts):
             changed[slot] = self.number(kind)
             if kind is Type.REAL and chance.random() < 0.1:
                 changed[slot] = chance.choice([math.inf, -math.inf, math.nan])
-        return changed, chance.choice([0, 1, 1_000_000, 10_000_000, 100_000_000, 999_999_999, 61_000_000_000])
+        return changed, chance.choice(
+            [0, 1, 1_000_000, 3_000_000, 10_000_000, 20_000_000, 100_000_000, 999_999_999, 61_000_000_000]
+        )

@@ -50,7 +50,7 @@ class Recorder:
 
 def calls_python(program: ir.Program) -> bool:
     """Whether only the interpreter can run it."""
-    sections = (program.rungs, *(each.rungs for each in program.subroutines))
+    sections = ir.sections(program).values()
     return any(isinstance(step, ir.Python) for rungs in sections for rung in rungs for step in rung.steps)
 
 

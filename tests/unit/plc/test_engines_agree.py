@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pilotlight.plc import ir
 
 from tests.unit.plc.batches import build_all, difference
-from tests.unit.plc.generating import Maker
+from tests.unit.plc.generating import PERIODS, PRIORITIES, Maker
 
 PROGRAMS = int(os.environ.get("PILOTLIGHT_PLC_PROGRAMS", "40"))
 BATCH = min(PROGRAMS, 50)
@@ -45,6 +45,7 @@ def test_engines_agree_on_any_program(seed: int, cache: Path) -> None:
 
 def test_the_generator_reaches_every_instruction_and_operator() -> None:
     seen: set[str] = set()
+    tasks: list[ir.Task] = []
 
     def look(node: object) -> None:
         if isinstance(node, tuple):
@@ -58,8 +59,10 @@ def test_the_generator_reaches_every_instruction_and_operator() -> None:
 
     for number in range(200):
         program = Maker(random.Random(number)).program()
-        look(program.rungs)
-        look(tuple(each.rungs for each in program.subroutines))
+        look(tuple(ir.sections(program).values()))
+        tasks += program.tasks
+    assert {task.period_ns for task in tasks} == set(PERIODS) and {task.priority for task in tasks} == set(PRIORITIES)
+    assert any(task.edges for task in tasks)
     instructions = {kind.__name__ for kind in ir.Instruction.__args__} - {"Python"}
     conditions = {kind.__name__ for kind in ir.Condition.__args__}
     expressions = {kind.__name__ for kind in ir.Expression.__args__}

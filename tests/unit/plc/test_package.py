@@ -170,7 +170,8 @@ def test_what_is_sealed_and_wrong_is_refused_all_the_same() -> None:
     good = files()
     cases = [
         (resealed(good, format=2), "format 2"),
-        (resealed(good, ir_version=2), "IR version 2"),
+        (resealed(good, ir_version=99), "IR version 99"),
+        (resealed(good, ir_version=1), "IR version 1; this is version 2"),
         (resealed(good, name="../x"), "name"),
         (resealed(good, period_ns=1), "scan"),
         (resealed(good, lines={"Button": "%QX9.9"}), "point"),

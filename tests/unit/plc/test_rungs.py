@@ -253,8 +253,8 @@ def test_rungs_one_by_one_give_the_same_image() -> None:
             out(Y)
     machine = Machine(logic)
     machine["A"] = True
-    assert [(number, machine["X"], machine["Y"]) for number in machine.engine.rungs(0)] == [
-        (0, True, False), (1, True, True),
+    assert [(*place, machine["X"], machine["Y"]) for place in machine.engine.rungs(0)] == [
+        ("", 0, True, False), ("", 1, True, True),
     ]  # fmt: skip
 
 

@@ -24,7 +24,7 @@ Asked = Callable[[str], Question]
 def lines_of(program: ir.Program) -> dict[str, list[tuple[int, int]]]:
     """For each file of a program its lines that can be stopped at, sorted, each with the last line of its rung."""
     found: dict[str, dict[int, int]] = {}
-    for rung in (*program.rungs, *(rung for each in program.subroutines for rung in each.rungs)):
+    for rung in (rung for rungs in ir.sections(program).values() for rung in rungs):
         lines = found.setdefault(same_path(rung.file), {})
         branches = [power.line for power in rung.powers if power.role == "branch"]
         for line in (rung.line, *branches, *(step.line for step in rung.steps)):

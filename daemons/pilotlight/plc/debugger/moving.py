@@ -25,8 +25,8 @@ def over(start: ScanStep | None) -> Goal:
 
 
 def out(start: ScanStep | None) -> Goal:
-    """From an instruction to the next rung; from a rung of a subroutine to behind its call, of the main program to
-    the next scan."""
+    """From an instruction to the next rung; from a rung of a subroutine to behind its call, of a task or the main
+    program to the first rung of the next one that runs, in this scan or a later one."""
     if start is None:
         return visible
     if start.kind != "rung":

@@ -157,7 +157,7 @@ class Session(ABC):
                 wait = max(0.0, due - time.monotonic())
             if self.poll(wait):
                 break
-            if made == scans or (goal is not None and not self.target.plc.logic.ir.rungs):
+            if made == scans or (goal is not None and not self.target.has_rungs):
                 return Stopped("step")
             if until_ns and stepper.time_ns >= until_ns:
                 return Stopped("step")
@@ -231,5 +231,8 @@ def _first_on_line(target: Target, step: ScanStep) -> bool:
     if len(steps) < 2 or not visible(steps[-2]) or step.kind == "rung":
         return True
     last = steps[-2]
-    return (last.source_line, last.rung_index, last.call_stack) != (step.source_line, step.rung_index, step.call_stack)
+    return _place(last) != _place(step)
 
+
+def _place(step: ScanStep) -> tuple[object, ...]:
+    return step.task, step.call_stack, step.rung_index, step.source_line

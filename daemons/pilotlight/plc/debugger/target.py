@@ -31,6 +31,12 @@ class Target:
         self.stepper = Stepper(self.plc, Debugger(self.plc, traces=0))
         self._questions: dict[str, Question] = {}
 
+    @property
+    def has_rungs(self) -> bool:
+        """Whether there is anything to stop at, now or later."""
+        program = self.plc.logic.ir
+        return bool(program.rungs) or any(task.rungs for task in program.tasks)
+
     def ask(self, text: str) -> Question:
         """A condition or expression; AskingError when it is none."""
         known = self._questions.get(text)
@@ -82,7 +88,7 @@ class Target:
         return [{"id": number, **frame} for number, frame in enumerate(frames, 1)]
 
     def _frame(self, step: ScanStep) -> dict[str, Any]:
-        section = step.subroutine_name or "main"
+        section = step.subroutine_name or step.task
         what = step.kind if step.instruction_kind is None else step.instruction_kind.lower()
         name = f"{section}, rung {step.rung_index}" + ("" if what == "rung" else f": {what}")
         path = Path(step.source_file)

@@ -12,6 +12,7 @@ from pilotlight.plc.engine import coils, drums, flow, moving
 from pilotlight.plc.engine.cells import Several, fit_for
 from pilotlight.plc.engine.expressions import Expressions
 from pilotlight.plc.engine.machine import Once, RealMove, Step, WholeMove
+from pilotlight.plc.engine.tasks import TaskTurn, Turn
 from pilotlight.tags import Type
 from pilotlight.tags.values import bounds
 
@@ -29,13 +30,20 @@ class Compiler:
         names = [cell.name for cell in program.cells]
         self.plc_error: int = names.index("fault.plc_error") if "fault.plc_error" in names else -1
 
-    def compiled(self) -> flow.Section:
-        """The main program; its calls lead to the subroutines."""
+    def compiled(self) -> list[Turn]:
+        """The main program and the tasks in the order in which they run; their calls lead to the subroutines."""
         for section, source in zip(self.subroutines, self.program.subroutines, strict=True):
             self._fill(section, source.rungs)
-        main = flow.Section("")
-        self._fill(main, self.program.rungs)
-        return main
+        return [self._turn(task) for task in ir.running_order(self.program)]
+
+    def _turn(self, task: ir.Task | None) -> Turn:
+        section = flow.Section("" if task is None else task.name)
+        source: ir.Program | ir.Task = self.program if task is None else task
+        self._fill(section, source.rungs)
+        edges = [(edge.slot, edge.previous) for edge in source.edges]
+        if task is None:
+            return Turn(section, edges)
+        return TaskTurn(section, edges, task.period_ns, task.wait_memory, task.since_memory, task.due_memory)
 
     def _fill(self, section: flow.Section, rungs: tuple[ir.Rung, ...]) -> None:
         number = 0

@@ -64,7 +64,7 @@ class Network:
 
 
 class Section:
-    """The main program or a subroutine."""
+    """The main program, a task or a subroutine."""
 
     def __init__(self, name: str) -> None:
         self.name: str = name

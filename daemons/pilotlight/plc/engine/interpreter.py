@@ -16,8 +16,9 @@ from typing import Any
 from pilotlight.plc import ir
 from pilotlight.plc.engine.compiler import Compiler
 from pilotlight.plc.engine.explaining import explained
-from pilotlight.plc.engine.flow import CallSection, Network, RungNode, Section
+from pilotlight.plc.engine.flow import CallSection, Network, RungNode
 from pilotlight.plc.engine.machine import Machine
+from pilotlight.plc.engine.tasks import Turn
 from pilotlight.plc.engine.walking import Event
 
 _CHUNK = 64
@@ -40,9 +41,8 @@ class Interpreter:
         self.program: ir.Program = program
         self.machine: Machine = Machine(initial_cells(program))
         self._compiler: Compiler = Compiler(program, functions or {})
-        self.main: Section = self._compiler.compiled()
+        self.turns: list[Turn] = self._compiler.compiled()
         self._kept: list[Any] = initial_cells(program)
-        self._edges: list[tuple[int, int]] = [(edge.slot, edge.previous) for edge in program.edges]
 
     @property
     def cells(self) -> list[Any]:
@@ -62,14 +62,15 @@ class Interpreter:
 
     def run(self, dt_ns: int) -> None:
         """Run the logic; `dt_ns` are the nanoseconds since the previous scan, 0 or more."""
-        self.machine.dt_ns = dt_ns
-        self.main.run(self.machine)
+        for turn in self.turns:
+            turn.plan(self.machine, dt_ns)
+        for turn in self.turns:
+            turn.run(self.machine, dt_ns)
 
     def finish(self) -> None:
         """A scan ends: what edges compare with is set to the present."""
-        cells = self.machine.cells
-        for slot, previous in self._edges:
-            cells[previous] = 1 if cells[slot] else 0
+        for turn in self.turns:
+            turn.finish(self.machine)
 
     def changes(self) -> bytes:
         """The program's cells that have changed since the last call, or since the start: n slots as uint32, then their
@@ -84,26 +85,35 @@ class Interpreter:
                 kept[start : start + len(now)] = now
         return array("I", slots).tobytes() + array("d", [cells[slot] for slot in slots]).tobytes()
 
-    def rungs(self, dt_ns: int) -> Iterator[int]:
-        """Run the logic as run() does, pausing with the number of each rung of the main program after it."""
-        self.machine.dt_ns = dt_ns
-        for network in self.main.networks:
-            for rung in network.rungs:
-                rung.decide(self.machine)
-            for rung in network.rungs:
-                rung.act(self.machine)
-                yield rung.number
+    def _coming(self, dt_ns: int) -> Iterator[Turn]:
+        """The turns of a scan, each when it begins."""
+        for turn in self.turns:
+            turn.plan(self.machine, dt_ns)
+        for turn in self.turns:
+            if turn.comes(self.machine, dt_ns):
+                yield turn
+
+    def rungs(self, dt_ns: int) -> Iterator[tuple[str, int]]:
+        """Run the logic as run() does, pausing after each rung of the main program and of the tasks with its section
+        ("" the main program) and its number."""
+        for turn in self._coming(dt_ns):
+            for network in turn.section.networks:
+                for rung in network.rungs:
+                    rung.decide(self.machine)
+                for rung in network.rungs:
+                    rung.act(self.machine)
+                    yield rung.section, rung.number
 
     def walk(self, dt_ns: int) -> Iterator[Event]:
         """Run the logic as run() does, pausing with an event before each rung, branch, subroutine and instruction.
 
         What an event says of conditions and powers is final when it comes; the instruction has not run yet.
         """
-        self.machine.dt_ns = dt_ns
-        for network in self.main.networks:
-            yield from self._walk(network, ())
+        for turn in self._coming(dt_ns):
+            for network in turn.section.networks:
+                yield from self._walk(network, turn.section.name or ir.MAIN, ())
 
-    def _walk(self, network: Network, calls: tuple[str, ...]) -> Iterator[Event]:
+    def _walk(self, network: Network, task: str, calls: tuple[str, ...]) -> Iterator[Event]:
         m = self.machine
         reasons = []
         for rung in network.rungs:
@@ -111,20 +121,20 @@ class Interpreter:
             reasons.append(self._explained(rung))
         for rung, details in zip(network.rungs, reasons, strict=True):
             powers = tuple(rung.powers)
-            yield Event("rung", rung.section, rung.number, 0, None, powers, details, calls)
+            yield Event("rung", rung.section, rung.number, 0, None, powers, details, calls, task)
             seen = {0}
             for number, step in enumerate(rung.source.steps):
                 for power in self._path(rung, step.enable):
                     if power not in seen:
                         seen.add(power)
-                        yield Event("branch", rung.section, rung.number, power, None, powers, details, calls)
-                yield Event("instruction", rung.section, rung.number, step.enable, step, powers, details, calls)
+                        yield Event("branch", rung.section, rung.number, power, None, powers, details, calls, task)
+                yield Event("instruction", rung.section, rung.number, step.enable, step, powers, details, calls, task)
                 node = rung.steps[number]
                 if isinstance(node, CallSection) and powers[step.enable]:
                     inner = (*calls, node.section.name)
-                    yield Event("subroutine", node.section.name, 0, step.enable, step, powers, details, inner)
+                    yield Event("subroutine", node.section.name, 0, step.enable, step, powers, details, inner, task)
                     for called in node.section.networks:
-                        yield from self._walk(called, inner)
+                        yield from self._walk(called, task, inner)
                         if m.leaving:
                             m.leaving = False
                             break

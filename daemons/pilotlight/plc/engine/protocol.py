@@ -35,8 +35,8 @@ class Engine(Protocol):
         """The program's cells that have changed since the last call, or since the start: n slots as uint32, then their
         n numbers as doubles."""
 
-    def rungs(self, dt_ns: int) -> Iterator[int]:
-        """Run the logic, pausing with the number of each rung of the main program after it."""
+    def rungs(self, dt_ns: int) -> Iterator[tuple[str, int]]:
+        """Run the logic, pausing after each rung of the main program and of the tasks with its section and number."""
 
     def walk(self, dt_ns: int) -> Iterator[Event]:
         """Run the logic, pausing with an event before each rung, branch, subroutine and instruction."""

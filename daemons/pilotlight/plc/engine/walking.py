@@ -12,9 +12,10 @@ from pilotlight.plc import ir
 class Event:
     """One stop of a walk.
 
-    `kind` is rung, branch, instruction or subroutine; `section` the subroutine's name, "" in the main program;
-    `power` the number of the wire in `powers`, which holds what all wires of the rung carry. `conditions` has for
-    each wire its conditions as (text, true | false | skipped, values seen). `calls` are the subroutines under way.
+    `kind` is rung, branch, instruction or subroutine; `section` the name of the subroutine, or else of the task, ""
+    in the main program; `task` that of the task under way, "main" for the main program. `power` is the number of the
+    wire in `powers`, which holds what all wires of the rung carry. `conditions` has for each wire its conditions as
+    (text, true | false | skipped, values seen). `calls` are the subroutines under way.
     """
 
     kind: str
@@ -25,6 +26,7 @@ class Event:
     powers: tuple[bool, ...]
     conditions: tuple[tuple[tuple[str, str, str], ...], ...]
     calls: tuple[str, ...]
+    task: str
 
     @property
     def on(self) -> bool:

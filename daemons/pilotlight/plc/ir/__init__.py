@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The typed IR: what every front door of the PLC lowers to and both engines run. docs/plc-ir.md describes it."""
 
-from pilotlight.plc.ir.check import check
+from pilotlight.plc.ir.check import LEAST_URGENT, LONGEST_PERIOD_NS, MOST_TASKS, check
 from pilotlight.plc.ir.conditions import ALWAYS, All, Any, Compare, Condition, Fall, Not, Rise, Truth
 from pilotlight.plc.ir.expressions import COMPARISONS, OPERATORS, Apply, At, Constant, Expression, Load, Total
 from pilotlight.plc.ir.instructions import (
@@ -31,7 +31,22 @@ from pilotlight.plc.ir.instructions import (
     Unpack,
 )
 from pilotlight.plc.ir.kinds import bits_of, kind_of
-from pilotlight.plc.ir.program import VERSION, IRError, Power, Program, Rung, Subroutine, from_json, networks, to_json
+from pilotlight.plc.ir.program import (
+    MAIN,
+    PRIORITY,
+    VERSION,
+    IRError,
+    Power,
+    Program,
+    Rung,
+    Subroutine,
+    Task,
+    from_json,
+    networks,
+    running_order,
+    sections,
+    to_json,
+)
 from pilotlight.plc.ir.storage import (
     ADDRESS_ERROR,
     DIVISION_ERROR,
@@ -45,17 +60,29 @@ from pilotlight.plc.ir.storage import (
     Table,
     Window,
 )
-from pilotlight.plc.ir.text import condition_text, expression_text, instruction_text, program_text
+from pilotlight.plc.ir.text import (
+    condition_text,
+    expression_text,
+    instruction_text,
+    period_text,
+    program_text,
+    task_title,
+)
 
 __all__ = [
     "ADDRESS_ERROR",
     "ALWAYS",
     "COMPARISONS",
     "DIVISION_ERROR",
+    "LEAST_URGENT",
     "LONGEST_LOOP",
+    "LONGEST_PERIOD_NS",
+    "MAIN",
+    "MOST_TASKS",
     "NONE",
     "OPERATORS",
     "OUT_OF_RANGE",
+    "PRIORITY",
     "TRANSIENT_FAULTS",
     "VERSION",
     "All",
@@ -100,6 +127,7 @@ __all__ = [
     "Shift",
     "Subroutine",
     "Table",
+    "Task",
     "Text",
     "Timer",
     "Total",
@@ -114,6 +142,10 @@ __all__ = [
     "instruction_text",
     "kind_of",
     "networks",
+    "period_text",
     "program_text",
+    "running_order",
+    "sections",
+    "task_title",
     "to_json",
 ]

@@ -17,13 +17,19 @@ from pilotlight.plc.ir.expressions import COMPARISONS, OPERATORS, Apply, Constan
 from pilotlight.plc.ir.fits import check_fit
 from pilotlight.plc.ir.instructions import Call, Instruction, Loop, Return
 from pilotlight.plc.ir.kinds import kind_of
-from pilotlight.plc.ir.program import VERSION, IRError, Program, Rung
-from pilotlight.plc.ir.storage import CELL_TYPES, TRANSIENT_FAULTS, Range
+from pilotlight.plc.ir.program import MAIN, VERSION, IRError, Program, Rung, Task
+from pilotlight.plc.ir.storage import CELL_TYPES, TRANSIENT_FAULTS, Edge, Range
 from pilotlight.tags import Type
 from pilotlight.tags.values import bounds
 
 DEEPEST = 100
 """Levels an expression or a condition may have, and calls that may be under way."""
+MOST_TASKS = 64
+"""Tasks of one program, the main program not counted."""
+LONGEST_PERIOD_NS = 100 * 86_400 * 10**9
+"""A hundred days: a history keeps the times of tasks as binary64, which has every nanosecond of 104 days."""
+LEAST_URGENT = 255
+"""The largest priority of a task."""
 _WHOLE = (Type.INT, Type.DINT)
 _ANY = CELL_TYPES
 _SLOTS: dict[str, tuple[Type, ...]] = {
@@ -49,17 +55,49 @@ def check(program: Program) -> None:
         for slot in table.slots:
             if slot != -1:
                 _check_slot(program, slot, (table.type,), f"table {table.name}")
-    for edge in program.edges:
-        _check_slot(program, edge.slot, _ANY, "an edge")
-        _check_slot(program, edge.previous, (Type.BOOL,), "an edge")
-    blocks = [("main program", program.rungs), *((each.name, each.rungs) for each in program.subroutines)]
-    for name, rungs in blocks:
+    _check_edges(program, program.edges)
+    _check_tasks(program)
+    blocks = [("main program", program.rungs, False), *((each.name, each.rungs, False) for each in program.tasks)]
+    for name, rungs, inside in [*blocks, *((each.name, each.rungs, True) for each in program.subroutines)]:
         for number, rung in enumerate(rungs):
             try:
-                _check_rung(program, rung)
+                _check_rung(program, rung, subroutine=inside)
             except IRError as error:
                 raise IRError(f"{name}, rung {number}: {error}") from error
     _check_calls(program)
+
+
+def _check_edges(program: Program, edges: Sequence[Edge]) -> None:
+    for edge in edges:
+        _check_slot(program, edge.slot, _ANY, "an edge")
+        _check_slot(program, edge.previous, (Type.BOOL,), "an edge")
+
+
+def _check_tasks(program: Program) -> None:
+    if len(program.tasks) > MOST_TASKS:
+        raise IRError(f"the program has {len(program.tasks)} tasks; it can have {MOST_TASKS}")
+    taken = {MAIN, "", *(each.name for each in program.subroutines)}
+    for task in program.tasks:
+        if task.name in taken:
+            raise IRError(f"a task cannot be named {task.name!r}: tasks and subroutines have names of their own")
+        taken.add(task.name)
+        try:
+            _check_task(program, task)
+        except IRError as error:
+            raise IRError(f"task {task.name}: {error}") from error
+
+
+def _check_task(program: Program, task: Task) -> None:
+    if not 1 <= task.period_ns <= LONGEST_PERIOD_NS:
+        raise IRError(f"a period of {task.period_ns} ns: it is above 0 and at most a hundred days")
+    if not 0 <= task.priority <= LEAST_URGENT:
+        raise IRError(f"priority {task.priority}: it is 0, the most urgent, to {LEAST_URGENT}")
+    memory = (task.wait_memory, Type.LINT), (task.since_memory, Type.LINT), (task.due_memory, Type.BOOL)
+    for slot, kind in memory:
+        _check_slot(program, slot, (kind,), "its memory")
+        if not program.cells[slot].internal:
+            raise IRError(f"its memory: {program.cells[slot].name} is a tag")
+    _check_edges(program, task.edges)
 
 
 def _check_cells(program: Program) -> None:
@@ -89,7 +127,7 @@ def _check_slot(program: Program, slot: int, types: Sequence[Type], what: str) -
         raise IRError(f"{what}: {program.cells[slot].name} is {program.cells[slot].type.name}")
 
 
-def _check_rung(program: Program, rung: Rung) -> None:
+def _check_rung(program: Program, rung: Rung, *, subroutine: bool) -> None:
     if not rung.powers or rung.powers[0].parent != -1:
         raise IRError("a rung has at least one power, and the first comes from the rail")
     for number, power in enumerate(rung.powers):
@@ -97,7 +135,7 @@ def _check_rung(program: Program, rung: Rung) -> None:
             raise IRError(f"power {number} comes from power {power.parent}, which is not before it")
         _check_condition(program, power.condition, 0)
     for step in rung.steps:
-        _check_instruction(program, rung, step, nested=False)
+        _check_instruction(program, rung, step, subroutine=subroutine, nested=False)
 
 
 def _check_condition(program: Program, condition: Condition, depth: int) -> None:
@@ -118,7 +156,7 @@ def _check_condition(program: Program, condition: Condition, depth: int) -> None
             _check_node(program, value, depth + 1)
 
 
-def _check_instruction(program: Program, rung: Rung, step: Instruction, nested: bool) -> None:
+def _check_instruction(program: Program, rung: Rung, step: Instruction, *, subroutine: bool, nested: bool) -> None:
     name = type(step).__name__
     for field, power in _powers(step):
         if not -1 <= power < len(rung.powers) or (power == -1 and field == "enable"):
@@ -127,11 +165,11 @@ def _check_instruction(program: Program, rung: Rung, step: Instruction, nested: 
         if nested:
             raise IRError("a loop in a loop")
         for each in step.body:
-            _check_instruction(program, rung, each, nested=True)
+            _check_instruction(program, rung, each, subroutine=subroutine, nested=True)
     elif isinstance(step, Call):
         if not 0 <= step.subroutine < len(program.subroutines):
             raise IRError(f"there is no subroutine {step.subroutine}")
-    elif isinstance(step, Return) and rung in program.rungs:
+    elif isinstance(step, Return) and not subroutine:
         raise IRError("only a subroutine can be left")
     _check_fields(program, step, 0)
     check_fit(program, step)

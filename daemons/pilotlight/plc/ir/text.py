@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import msgspec
 
 from pilotlight.plc.ir.conditions import All, Any, Compare, Condition, Fall, Not, Rise, Truth
 from pilotlight.plc.ir.expressions import Apply, At, Constant, Expression, Load, Total
 from pilotlight.plc.ir.instructions import NONE, Call, Instruction, Loop
-from pilotlight.plc.ir.program import Program, Rung
+from pilotlight.plc.ir.program import MAIN, Program, Rung, Task, sections
 from pilotlight.plc.ir.storage import Range, Window
 
 _INFIX = {
@@ -113,14 +114,28 @@ def rung_lines(program: Program, rung: Rung) -> Iterator[str]:
                 yield f"    p{each.enable}: {instruction_text(program, each)}"
 
 
+def period_text(period_ns: int) -> str:
+    """A time as people write it, in the largest unit that gives a whole number: 10 ms, 0.5 ms, 90 s, 1 h."""
+    for unit, size in (("h", 3_600 * 10**9), ("min", 60 * 10**9), ("s", 10**9)):
+        if period_ns % size == 0:
+            return f"{period_ns // size} {unit}"
+    return f"{Decimal(period_ns) / 10**6:f} ms"
+
+
+def task_title(task: Task) -> str:
+    """Name, period and priority of a task."""
+    return f"task {task.name}, every {period_text(task.period_ns)}, priority {task.priority}"
+
+
 def program_text(program: Program) -> str:
     """The whole program; for people and for tests, not to be read back."""
     lines = [f"IR version {program.version}"]
     for cell in program.cells:
         flags = "".join(f" {name}" for name in ("retentive", "readonly", "internal") if getattr(cell, name))
         lines.append(f"cell {cell.name} {cell.type.name} = {cell.default}{flags}")
-    for name, rungs in [("main", program.rungs), *((each.name, each.rungs) for each in program.subroutines)]:
-        lines.append(f"{name}:")
+    titles = {each.name: task_title(each) for each in program.tasks}
+    for name, rungs in sections(program).items():
+        lines.append(f"{titles.get(name, name or MAIN)}:")
         for number, rung in enumerate(rungs):
             title = f" # {rung.comment}" if rung.comment else ""
             lines.append(f"  rung {number}{' continued' if rung.continued else ''}{title}")

@@ -46,10 +46,11 @@ def flow_of_scan(interpreter: Interpreter, dt_ns: int) -> Flow:
     Of a rung that ran several times, in a subroutine called again, the last time is kept.
     """
     rungs: dict[tuple[str, int], RungFlow] = {}
+    sections = ir.sections(interpreter.program)
     interpreter.begin()
     for event in interpreter.walk(dt_ns):
         if event.kind == "rung":
-            source = _sections(interpreter.program)[event.section]
+            source = sections[event.section]
             _decided(interpreter, event.section, source, event.rung, event.powers, rungs)
     interpreter.finish()
     return Flow(rungs, tuple(interpreter.cells))
@@ -84,17 +85,13 @@ def flow_of_image(
     interpreter = Interpreter(program, functions)
     interpreter.load(list(image))
     rungs: dict[tuple[str, int], RungFlow] = {}
-    for section, source in _sections(program).items():
+    for section, source in ir.sections(program).items():
         for number, rung in enumerate(source):
             powers: list[bool] = []
             for power in rung.powers:
                 powers.append((power.parent < 0 or powers[power.parent]) and _holds(interpreter, power.condition))
             rungs[section, number] = RungFlow(tuple(powers), _contacts(interpreter, rung))
     return Flow(rungs, tuple(image))
-
-
-def _sections(program: ir.Program) -> dict[str, tuple[ir.Rung, ...]]:
-    return {"": program.rungs, **{each.name: each.rungs for each in program.subroutines}}
 
 
 def _contacts(interpreter: Interpreter, rung: ir.Rung) -> tuple[tuple[bool, ...], ...]:

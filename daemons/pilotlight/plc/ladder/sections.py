@@ -27,19 +27,20 @@ class DrawnRung:
 
 
 def drawn_sections(program: ir.Program, flow: Flow | None) -> Iterator[tuple[str, list[DrawnRung]]]:
-    """The main program (title "") and the subroutines, each with its rungs."""
-    sections = [("", program.rungs), *((each.name, each.rungs) for each in program.subroutines)]
+    """The main program (title ""), the tasks and the subroutines by their titles, each with its rungs."""
+    sections = ir.sections(program)
+    titles = {"": "", **{each.name: f"T{ir.task_title(each)[1:]}" for each in program.tasks}}
     parts = {
         (name, number): branches_of(program, rung, flow, flow.rungs.get((name, number)) if flow else None)
-        for name, rungs in sections
+        for name, rungs in sections.items()
         for number, rung in enumerate(rungs)
     }
     widths = {key: max(width_of(each) for each in branches) + 1 for key, branches in parts.items()}
     common = max([NARROWEST, *(width for width in widths.values() if width <= COMMON)])
-    for name, rungs in sections:
+    for name, rungs in sections.items():
         drawn: list[DrawnRung] = []
         for number, rung in enumerate(rungs):
             heading = f"Rung {number}" + (" (continued)" if rung.continued else "")
             drawing = Layout(max(common, widths[name, number])).place(parts[name, number])
             drawn.append(DrawnRung(heading, tuple(rung.comment.splitlines()), drawing))
-        yield name, drawn
+        yield titles.get(name, f"Subroutine {name}"), drawn

@@ -31,9 +31,9 @@ def ladder_svg(program: ir.Program, flow: Flow | None = None, *, title: str = ""
     """The program as an SVG document; with a flow, what has power is green and wide and operands show their values."""
     body: list[str] = []
     row, width = 0.0, 0
-    for name, rungs in drawn_sections(program, flow):
-        if name:
-            body.append(_text(0, row, f"Subroutine {name}", "heading"))
+    for section, rungs in drawn_sections(program, flow):
+        if section:
+            body.append(_text(0, row, section, "heading"))
             row += 2
         for rung in rungs:
             body.append(f'<g role="group" aria-label={quoteattr(rung.heading)}>')

@@ -68,12 +68,12 @@ class Canvas:
 def ladder_text(program: ir.Program, flow: Flow | None = None) -> str:
     """The program as a ladder of text; with a flow, what has power is heavy and operands show their values."""
     lines: list[str] = []
-    for name, rungs in drawn_sections(program, flow):
-        if name:
-            lines += [f"Subroutine {name}", ""]
+    for title, rungs in drawn_sections(program, flow):
+        if title:
+            lines += [title, ""]
         for rung in rungs:
-            title, *rest = rung.comment or ("",)
-            lines.append(f"{rung.heading}  {title}".rstrip())
+            first, *rest = rung.comment or ("",)
+            lines.append(f"{rung.heading}  {first}".rstrip())
             lines += [f"{' ' * len(rung.heading)}  {each}".rstrip() for each in rest]
             lines += [*_painted(rung.drawing, flow is not None), ""]
     return "\n".join(lines)

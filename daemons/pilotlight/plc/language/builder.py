@@ -55,6 +55,23 @@ class Draft:
         )
 
 
+class TaskDraft:
+    """A task while it is written: its rungs, and the slots of its memory."""
+
+    def __init__(self, name: str, period_ns: int, priority: int, memory: tuple[int, int, int]) -> None:
+        self.name = name
+        self.period_ns = period_ns
+        self.priority = priority
+        self.memory = memory
+        self.rungs: list[ir.Rung] = []
+        self.edges: dict[int, int] = {}
+
+    def finished(self) -> ir.Task:
+        """The task as it is."""
+        edges = tuple(ir.Edge(slot, previous) for slot, previous in self.edges.items())
+        return ir.Task(self.name, self.period_ns, tuple(self.rungs), *self.memory, self.priority, edges)
+
+
 class Builder:
     """A program under construction. One thread writes it; two programs share nothing."""
 
@@ -68,6 +85,8 @@ class Builder:
         self.edges: dict[int, int] = {}
         self.rungs: list[ir.Rung] = []
         self.subroutines: dict[str, list[ir.Rung] | None] = {}
+        self.tasks: dict[str, TaskDraft] = {}
+        self.task: TaskDraft | None = None
         self.functions: dict[str, Callable[..., object]] = {}
         self.section = self.rungs
         self.section_name = "main"
@@ -122,10 +141,11 @@ class Builder:
         return self.memory(f"once:{self.section_name}:{digest}", Type.BOOL)
 
     def previous(self, slot: int) -> int:
-        """The slot of the truth of a cell at the end of the previous scan."""
-        if slot not in self.edges:
-            self.edges[slot] = self.memory(f"previous:{self.cells[slot].name}", Type.BOOL)
-        return self.edges[slot]
+        """The slot of the truth of a cell at the end of the previous scan; in a task, of its previous run."""
+        edges, prefix = (self.edges, "") if self.task is None else (self.task.edges, f"{self.task.name}:")
+        if slot not in edges:
+            edges[slot] = self.memory(f"previous:{prefix}{self.cells[slot].name}", Type.BOOL)
+        return edges[slot]
 
     def kind(self, expression: ir.Expression) -> str:
         """Whether an expression of this program is an integer or a float."""
@@ -177,6 +197,7 @@ class Builder:
             tuple(self.cells), tuple(self.rungs), tuple(self.tables),
             tuple(ir.Subroutine(name, tuple(rungs or ())) for name, rungs in self.subroutines.items()),
             tuple(ir.Edge(slot, previous) for slot, previous in self.edges.items()),
+            tuple(task.finished() for task in self.tasks.values()),
         )  # fmt: skip
         ir.check(program)
         return program

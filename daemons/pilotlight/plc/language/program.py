@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs, rungs, branches, subroutines and loops."""
+"""Programs, rungs, branches and loops."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self, overload
 import msgspec
 
 from pilotlight.plc import ir
+from pilotlight.plc.ir import Task
 from pilotlight.plc.language.builder import CURRENT, Builder, Draft, caller, caller_line, current
 from pilotlight.plc.language.conditions import lower_all
 from pilotlight.plc.language.operands import Literal, Operand, lowered
@@ -80,6 +81,11 @@ class Program:
         return dict(self.builder.tags)
 
     @property
+    def tasks(self) -> dict[str, Task]:
+        """Tasks of the program beside the main one, by name."""
+        return {task.name: task for task in self.ir.tasks}
+
+    @property
     def functions(self) -> dict[str, Callable[..., object]]:
         """Python functions that the program calls, by the name the IR has for them."""
         return dict(self.builder.functions)
@@ -134,7 +140,7 @@ class Rung:
         if builder.draft is not None:
             raise RuntimeError("a rung inside a rung: use branch()")
         if self._continued and not builder.section:
-            raise RuntimeError("the first rung of a program or subroutine continues nothing")
+            raise RuntimeError("the first rung of a program, task or subroutine continues nothing")
         if self._continued and builder.comment:
             raise RuntimeError("a continued rung has no comment of its own")
         draft = Draft(self.file, self.line, builder.comment, self._continued)
@@ -192,80 +198,6 @@ def comment(text: str) -> None:
     if builder.comment:
         raise RuntimeError("two comments for one rung: make it one comment")
     builder.comment = text
-
-
-def _sound_name(name: str) -> str:
-    if not name or '"' in name:
-        raise ValueError(f"{name!r} is no name of a subroutine: it has one, without quotation marks")
-    return name
-
-
-class subroutine:  # noqa: N801
-    """Rungs under a name: `with subroutine("name"):` in a program, or a decorator of a function that writes them."""
-
-    def __init__(self, name: str, strict: bool = True) -> None:
-        self.name = _sound_name(name)
-        self.strict = strict
-        self._function: Callable[[], object] | None = None
-        self._builder: Builder | None = None
-        self._outer: tuple[list[ir.Rung], str, Draft | None] = ([], "", None)
-
-    def __call__(self, function: Callable[[], object]) -> subroutine:
-        if self.strict:
-            check_function(function)
-        self._function = function
-        return self
-
-    def __enter__(self) -> Self:
-        builder = current("subroutine()")
-        if builder.draft is not None or builder.section is not builder.rungs:
-            raise RuntimeError(f"subroutine {self.name!r} stands inside a rung or another subroutine")
-        self._enter(builder)
-        return self
-
-    def _enter(self, builder: Builder) -> None:
-        if builder.subroutines.get(self.name) is not None:
-            raise ValueError(f"the program has two subroutines named {self.name!r}")
-        self._builder = builder
-        self._outer = builder.section, builder.section_name, builder.draft
-        section: list[ir.Rung] = []
-        builder.subroutines[self.name] = section
-        builder.section, builder.section_name, builder.draft = section, self.name, None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._builder is not None:
-            self._builder.section, self._builder.section_name, self._builder.draft = self._outer
-            self._builder = None
-
-    def written(self, builder: Builder) -> None:
-        """Write the function's rungs into a program, the first time that the program calls it."""
-        if self._function is None or builder.subroutines.get(self.name) is not None:
-            return
-        self._enter(builder)
-        try:
-            self._function()
-        finally:
-            self.__exit__(None, None, None)
-
-
-def call(target: str | subroutine) -> None:
-    """Run a subroutine when there is power; without power nothing in it runs."""
-    builder = current("call()")
-    builder.open_rung("call()")
-    if isinstance(target, subroutine):
-        target.written(builder)
-    name = target.name if isinstance(target, subroutine) else _sound_name(target)
-    builder.subroutines.setdefault(name, None)
-    number = list(builder.subroutines).index(name)
-    builder.add("call()", lambda power, line: ir.Call(enable=power, line=line, subroutine=number))
-
-
-def return_early() -> None:
-    """Leave the subroutine when there is power; RuntimeError outside a subroutine."""
-    builder = current("return_early()")
-    if builder.section is builder.rungs:
-        raise RuntimeError("return_early() stands outside a subroutine")
-    builder.add("return_early()", lambda power, line: ir.Return(enable=power, line=line))
 
 
 class forloop:  # noqa: N801

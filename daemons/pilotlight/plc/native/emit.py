@@ -35,6 +35,8 @@ def emit(program: ir.Program, symbol: str = "program", *, part: int = PART) -> d
     for number, subroutine in enumerate(program.subroutines):
         heads += _section(source, f"{symbol}_sub{number}", subroutine.rungs, functions)
     heads += _section(source, f"{symbol}_main", program.rungs, functions)
+    for number, task in enumerate(program.tasks):
+        heads += _section(source, f"{symbol}_task{number}", task.rungs, functions)
     header = f"{symbol}.h"
     files = {header: _header(source, heads)}
     for number, texts in enumerate(_parts(functions, part)):
@@ -46,7 +48,7 @@ def emit(program: ir.Program, symbol: str = "program", *, part: int = PART) -> d
 def _section(
     source: Source, name: str, rungs: tuple[ir.Rung, ...], functions: list[tuple[str, int]]
 ) -> Iterator[str]:
-    """Write the functions of the main program or a subroutine; gives their declarations."""
+    """Write the functions of the main program, a task or a subroutine; gives their declarations."""
     calls: list[str] = []
     for group in _groups(rungs):
         head = f"bool {name}_{len(calls)}({source.symbol}_image *restrict m, int64_t dt)"
@@ -134,7 +136,6 @@ def _entry(source: Source) -> str:
         values = [constant(cell.type, cell.default) for cell in layout.cells if cell.type is each.type]
         if values:
             defaults.append(f"    .{each.member} = {{{', '.join(values)}}},")
-    edges = [f"    {layout.name(edge.previous)} = {layout.name(edge.slot)} != 0;" for edge in source.program.edges]
     return "\n".join(
         [
             f'_Static_assert(sizeof({symbol}_image) == {layout.size}, "the image is laid out otherwise");',
@@ -143,11 +144,14 @@ def _entry(source: Source) -> str:
             *defaults,
             "};",
             "",
-            f"static void {symbol}_logic(void *image, int64_t dt) {{ {symbol}_main(image, dt); }}",
+            f"static void {symbol}_logic(void *image, int64_t dt) {{",
+            f"    {symbol}_image *m = image;",
+            *_turns(source),
+            "}",
             "",
             f"static void {symbol}_edges(void *image) {{",
             f"    {symbol}_image *m = image;",
-            *edges,
+            *_edges(source),
             "    (void)m;",
             "}",
             "",
@@ -157,3 +161,34 @@ def _entry(source: Source) -> str:
             "",
         ]
     )
+
+
+def _turns(source: Source) -> Iterator[str]:
+    """Whether each task is due, then those that are, and the main program, in the order of their priorities."""
+    symbol, name, order = source.symbol, source.layout.name, ir.running_order(source.program)
+    numbers = {task.name: number for number, task in enumerate(source.program.tasks)}
+    for task in order:
+        if task is not None:
+            times = f"&{name(task.wait_memory)}, &{name(task.since_memory)}, INT64_C({task.period_ns})"
+            yield f"    {name(task.due_memory)} = plc_due({times}, dt);"
+    for task in order:
+        if task is None:
+            yield f"    {symbol}_main(m, dt);"
+        else:
+            run = f"{symbol}_task{numbers[task.name]}(m, plc_since(&{name(task.since_memory)}))"
+            yield f"    if ({name(task.due_memory)}) {run};"
+
+
+def _edges(source: Source) -> Iterator[str]:
+    """What edges compare with: those of the main program and of the subroutines, and of the tasks that ran."""
+    name = source.layout.name
+    for task in ir.running_order(source.program):
+        indent = "    "
+        if task is not None:
+            yield f"    if ({name(task.due_memory)}) {{"
+            indent *= 2
+        for edge in source.program.edges if task is None else task.edges:
+            yield f"{indent}{name(edge.previous)} = {name(edge.slot)} != 0;"
+        if task is not None:
+            yield f"{indent}{name(task.due_memory)} = 0;"
+            yield "    }"

@@ -16,7 +16,7 @@ from pilotlight.plc.native.emit import emit
 from pilotlight.plc.native.layout import ARRAYS, Layout
 
 SYMBOL = "program"
-Step = TypeVar("Step", int, Event)
+Step = TypeVar("Step", tuple[str, int], Event)
 
 
 class _Entry(ctypes.Structure):
@@ -187,8 +187,8 @@ class NativeEngine:
         """For what only the interpreter does; it works on a copy of the image."""
         return Interpreter(self.program)
 
-    def rungs(self, dt_ns: int) -> Iterator[int]:
-        """Run the logic in the interpreter, pausing with the number of each rung of the main program after it."""
+    def rungs(self, dt_ns: int) -> Iterator[tuple[str, int]]:
+        """Run the logic in the interpreter, pausing after each rung of the main program and of the tasks."""
         return self._stepped(self._interpreter.rungs(dt_ns))
 
     def walk(self, dt_ns: int) -> Iterator[Event]:

@@ -255,4 +255,25 @@ static inline int64_t plc_units(int64_t *fraction, int64_t dt, int64_t unit) {
     return total / unit;
 }
 
+/* ---- tasks ------------------------------------------------------------------------------------------------------ */
+
+/* A scan starts: whether a task is due in it, on the grid of its period from its first scan. */
+static inline bool plc_due(int64_t *wait, int64_t *since, int64_t period, int64_t dt) {
+    *since += dt;
+    if (*wait == 0) {
+        *wait = period;
+        return true;
+    }
+    int64_t rest = (*wait < period ? *wait : period) - dt;
+    *wait = rest > 0 ? rest : period - -rest % period;
+    return rest <= 0;
+}
+
+/* The time since a task ran last; it runs now. */
+static inline int64_t plc_since(int64_t *since) {
+    int64_t dt = *since;
+    *since = 0;
+    return dt;
+}
+
 #endif

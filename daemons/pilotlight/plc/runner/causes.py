@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pilotlight.plc import ir
 from pilotlight.tags import Value
 
 
@@ -26,7 +27,7 @@ class Site:
     def text(self) -> str:
         """In words."""
         where = f" ({self.file.rpartition('/')[2]}:{self.line})" if self.line else ""
-        return f"{self.section or 'main'} rung {self.rung}{where}: {self.instruction}"
+        return f"{self.section or ir.MAIN} rung {self.rung}{where}: {self.instruction}"
 
 
 @dataclass(frozen=True)

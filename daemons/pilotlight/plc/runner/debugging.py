@@ -54,24 +54,28 @@ class ScanStep:
     instruction_kind: str | None
     nesting: int = 0
     """Branches around it."""
+    task: str = ir.MAIN
+    """The task under way."""
     ctx: ScanContext | None = field(default=None, compare=False, repr=False)
     """The scan under way; None for a scan of the past."""
 
 
 @dataclass(frozen=True)
 class RungTrace:
-    """What happened in a rung of the main program in one scan."""
+    """What happened in a rung of the main program, or of a task, in one scan."""
 
     scan_id: int
     rung_id: int
     events: tuple[ScanStep, ...]
+    task: str = ir.MAIN
 
 
 class ScanContext:
-    """The image of a runner while a scan is under way, by name."""
+    """The image of a runner while a scan is under way, by name; `task` is the task under way."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
+        self.task = ir.MAIN
 
     def get_tag(self, name: str, default: Any = None) -> Any:
         """The value of a tag, or `default` when there is none."""
@@ -133,32 +137,35 @@ class Debugger:
     def __init__(self, runner: Runner, *, traces: int = MOST_TRACES) -> None:
         self._runner = runner
         self._most_traces = traces
-        self._traces: OrderedDict[int, dict[int, list[ScanStep]]] = runner._traces
+        self._traces: OrderedDict[int, dict[tuple[str, int], list[ScanStep]]] = runner._traces
         self._last: tuple[int, int, ScanStep] | None = None
         self._under_way: tuple[int, int, ScanStep] | None = None
         self._prepared: _Scan | None = None
 
     def scan_steps(self) -> Iterator[tuple[int, ir.Rung, ScanContext]]:
-        """Make a scan, pausing behind each rung of the main program.
+        """Make a scan, pausing behind each rung of the main program and of the tasks that are due, with its number in
+        its task; which that is, the context says.
 
         The scan is committed when the iterator is exhausted. When it is closed before, nothing has happened and
         the patches wait for the next scan.
         """
-        rungs, context = self._runner.logic.ir.rungs, ScanContext(self._runner)
-        for number in self._guarded(self._runner._engine.rungs):
-            yield number, rungs[number], context
+        sections, context = ir.sections(self._runner.logic.ir), ScanContext(self._runner)
+        for section, number in self._guarded(self._runner._engine.rungs):
+            context.task = section or ir.MAIN
+            yield number, sections[section][number], context
 
     def scan_steps_debug(self) -> Generator[ScanStep, None, None]:
         """Make a scan, pausing before each instruction, and keep its trace. Commits as scan_steps() does."""
-        steps: dict[int, list[ScanStep]] = {}
-        main, context = 0, ScanContext(self._runner)
+        steps: dict[tuple[str, int], list[ScanStep]] = {}
+        number, context = 0, ScanContext(self._runner)
         try:
             for event in self._guarded(self._runner._engine.walk):
                 if event.kind == "rung" and not event.calls:
-                    main = event.rung
+                    number = event.rung
+                context.task = event.task
                 step = self._step(event, context)
-                steps.setdefault(main, []).append(step)
-                self._under_way = self._runner.points.scan_id + 1, main, step
+                steps.setdefault((event.task, number), []).append(step)
+                self._under_way = self._runner.points.scan_id + 1, number, step
                 yield step
             self._last = self._under_way
         finally:
@@ -216,10 +223,7 @@ class Debugger:
 
     def _step(self, event: Event, context: ScanContext | None = None) -> ScanStep:
         program = self._runner.logic.ir
-        section = event.section
-        rungs = program.rungs
-        if section:
-            rungs = next(each.rungs for each in program.subroutines if each.name == section)
+        rungs = ir.sections(program)[event.section]
         rung = rungs[event.rung] if rungs else _NO_RUNG
         # A subroutine is told with the powers of the rung that calls it: it has power, or it would not be told.
         power = rung.powers[event.power] if event.kind != "subroutine" else _RAIL
@@ -227,7 +231,8 @@ class Debugger:
         parent_on = power.parent < 0 or event.powers[power.parent]
         state = "enabled" if event.on else "disabled_local" if parent_on else "disabled_parent"
         return ScanStep(
-            rung_index=event.rung, rung=rung, kind=event.kind, subroutine_name=section or None, depth=len(event.calls),
+            rung_index=event.rung, rung=rung, kind=event.kind, depth=len(event.calls),
+            subroutine_name=event.section if event.calls else None, task=event.task,
             call_stack=event.calls, source_file=rung.file, source_line=line or rung.line,
             end_line=rung.last_line if event.kind == "rung" else line or rung.line, enabled_state=state,
             trace=tuple(ConditionTrace(*part) for part in event.conditions[event.power]),
@@ -235,22 +240,24 @@ class Debugger:
             nesting=0 if power is _RAIL else _nesting(rung, event.power), ctx=context,
         )  # fmt: skip
 
-    def inspect(self, rung_id: int, scan_id: int | None = None) -> RungTrace:
-        """The trace of a rung in a scan, that at the playhead unless given.
+    def inspect(self, rung_id: int, scan_id: int | None = None, *, task: str = ir.MAIN) -> RungTrace:
+        """The trace of a rung of the main program, or of a task, in a scan, that at the playhead unless given.
 
-        KeyError(scan_id) when the scan is not retained, KeyError(rung_id) when it was not made in steps.
+        KeyError(scan_id) when the scan is not retained, KeyError(rung_id) when it was not made in steps or the task
+        did not run in it.
         """
         number = self._runner.playhead if scan_id is None else scan_id
         if not self._runner.history.contains(number):
             raise KeyError(number)
-        events = self._traces.get(number, {}).get(rung_id)
+        events = self._traces.get(number, {}).get((task, rung_id))
         if events is None:
             raise KeyError(rung_id)
-        return RungTrace(number, rung_id, tuple(events))
+        return RungTrace(number, rung_id, tuple(events), task)
 
     def inspect_event(self) -> tuple[int, int, ScanStep] | None:
         """The newest stop of a scan in steps, also of one under way: the numbers of its scan and of its rung in the
-        main program, and the stop. None before the first, and when its scan is no longer retained."""
+        main program or in the task that the stop names, and the stop. None before the first, and when its scan is no
+        longer retained."""
         if self._under_way is not None:
             return self._under_way
         last = self._last
@@ -258,6 +265,6 @@ class Debugger:
 
     last_event = inspect_event
 
-    def rung_trace(self, rung_id: int) -> RungTrace:
+    def rung_trace(self, rung_id: int, *, task: str = ir.MAIN) -> RungTrace:
         """The trace of a rung in the newest scan; KeyError as for inspect()."""
-        return self.inspect(rung_id, self._runner.history.newest_scan_id)
+        return self.inspect(rung_id, self._runner.history.newest_scan_id, task=task)

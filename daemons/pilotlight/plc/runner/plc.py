@@ -207,9 +207,9 @@ class PLCRunner(Runner):
         """Whether a condition holds now, and why; see Debugger."""
         return self._debugger.evaluate_condition_value(condition, context)
 
-    def inspect(self, rung_id: int, scan_id: int | None = None) -> RungTrace:
+    def inspect(self, rung_id: int, scan_id: int | None = None, *, task: str = ir.MAIN) -> RungTrace:
         """The trace of a rung; see Debugger."""
-        return self._debugger.inspect(rung_id, scan_id)
+        return self._debugger.inspect(rung_id, scan_id, task=task)
 
     def inspect_event(self) -> tuple[int, int, ScanStep] | None:
         """The newest stop of a scan in steps, with the numbers of its scan and its rung; see Debugger."""

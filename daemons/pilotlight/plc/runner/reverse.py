@@ -134,7 +134,8 @@ class Stepper:
         if not self.can_reach(scan_id):
             raise KeyError(scan_id)
         self.close()
-        if not self._runner.logic.ir.rungs:
+        if not self._runner.logic.ir.rungs and scan_id > self._runner.history.newest_scan_id:
+            # It may have no stop, and looking for one would make it.
             self.scan_id = scan_id
             return
         self._enter(scan_id)
@@ -214,4 +215,4 @@ class Stepper:
 
 
 def _mark(step: ScanStep) -> tuple[object, ...]:
-    return step.kind, step.call_stack, step.rung_index, step.source_line, step.instruction_kind
+    return step.task, step.kind, step.call_stack, step.rung_index, step.source_line, step.instruction_kind

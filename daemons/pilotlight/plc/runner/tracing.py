@@ -14,7 +14,7 @@ from pilotlight.plc.runner.replay import Replay
 
 @dataclass(frozen=True)
 class Level:
-    """A rung under way, in the main program or a subroutine: what its conditions saw, and how many writes were before.
+    """A rung under way, of whatever section: what its conditions saw, and how many writes were before.
 
     `power` is the wire that the instruction under way hangs on: the writing one, or the call.
     """
@@ -58,7 +58,7 @@ class ScanTrace:
 def trace_of(replay: Replay, program: ir.Program, scan_id: int) -> ScanTrace:
     """Run a retained scan again and see what writes; KeyError when it cannot be run again."""
     conditions = replay.begin(scan_id)
-    sections = {"": program.rungs, **{each.name: each.rungs for each in program.subroutines}}
+    sections = ir.sections(program)
     state = begun = replay.cells.copy()
     writes: list[Write] = []
     levels: list[Level] = []
