@@ -2,7 +2,8 @@
 """A tank: kept between two levels by its inlet valve, emptied by two pumps that share the work.
 
 The level comes as a raw number of an analog input, 0 to 27648 for empty to full. A number below 0 is a broken wire:
-then nothing moves. The float switch at the brim is independent of it.
+then nothing moves. The float switch at the brim is independent of it. Once a second a task looks how the level goes:
+when it falls while nothing draws, the tank leaks.
 """
 
 from pilotlight.plc import (
@@ -16,6 +17,7 @@ from pilotlight.plc import (
     branch,
     calc,
     comment,
+    copy,
     latch,
     off_delay,
     on_delay,
@@ -23,6 +25,7 @@ from pilotlight.plc import (
     reset,
     rise,
     system,
+    task,
 )
 
 Raw = Int("Raw", retentive=False, comment="level, raw: 0 empty to 27648 full, below 0 a broken wire")
@@ -42,6 +45,9 @@ Broken = Bool("Broken", comment="the level is not known")
 Filling = Bool("Filling", comment="between Low and High on the way up")
 Spilling = Bool("Spilling", retentive=True, comment="the float switch was up; until acknowledged")
 Second = Bool("Second", retentive=True, comment="pump 2 is the one to start")
+Earlier = Real("Earlier", retentive=False, comment="percent, a second ago")
+Trend = Real("Trend", retentive=False, comment="percent a second")
+Leaking = Timer.clone("Leaking")
 Settled, Drying, Drawing = Timer.clone("Settled"), Timer.clone("Drying"), Timer.clone("Drawing")
 
 with Program() as logic:
@@ -81,8 +87,17 @@ with Program() as logic:
     with Rung(rise(Draw)):
         calc(1 - Second, Second)
 
-    with Rung(any_of(Broken, Spilling), system.sys.clock_500ms):
+    with Rung(any_of(Broken, Spilling, Leaking.Done), system.sys.clock_500ms):
         out(Alarm)
+
+    with task("trend", period=1, unit="s", priority=200):
+        comment("The clock of the task is the clock of the difference.")
+        with Rung(~Broken):
+            calc(Level - Earlier, Trend)
+            copy(Level, Earlier)
+        comment("Five seconds of it: a wave goes up as often as down.")
+        with Rung(~Broken, ~Pump1, ~Pump2, Trend < -0.2):
+            on_delay(Leaking, 5, "s")
 
 PERIOD_MS = 20
 LINES = {

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from pilotlight.plc import PLC
-from tank import Acknowledge, Alarm, Brim, Draw, Inlet, Level, Pump1, Pump2, Raw, Spilling, logic
+from tank import Acknowledge, Alarm, Brim, Draw, Inlet, Leaking, Level, Pump1, Pump2, Raw, Spilling, Trend, logic
 
 
 @pytest.fixture
@@ -97,3 +97,33 @@ def test_pumps_stop_five_seconds_after_the_water_is_gone(plc):
     assert Pump2.value
     plc.run_for(0.2)
     assert not Pump2.value
+
+
+def falls(plc: PLC, percent_a_second: float, seconds: int) -> None:
+    for tenth in range(10 * seconds):
+        Raw.value = round((70 - percent_a_second * tenth / 10) * 276.48)
+        plc.run_for(0.1)
+
+
+def test_the_trend_is_in_percent_a_second(plc):
+    falls(plc, 2, 5)
+    assert Trend.value == pytest.approx(-2, abs=0.01)
+    plc.run_for(2.1)
+    assert Trend.value == 0
+
+
+@pytest.mark.parametrize(("draw", "rate", "leaks"), [(False, 0.5, True), (False, 0.1, False), (True, 2, False)])
+def test_a_level_that_falls_while_nothing_draws_is_a_leak(plc, draw, rate, leaks):
+    level(plc, 70)
+    Draw.value = draw
+    plc.run_for(3)
+    falls(plc, rate, 10)
+    assert Leaking.Done.value is leaks and blinks(plc) is leaks
+
+
+def test_four_seconds_are_no_leak(plc):
+    level(plc, 70)
+    plc.run_for(2)
+    falls(plc, 1, 4)
+    plc.run_for(5)
+    assert not Leaking.Done.value

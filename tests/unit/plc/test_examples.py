@@ -70,7 +70,7 @@ def test_no_input_makes_a_fault(path: Path) -> None:
 
 def test_the_guide_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """Its program, its test, and its commands, which print what it shows."""
-    program, suite = [text for kind, text in CODE if kind == "python"]
+    program, tasks, suite = [text for kind, text in CODE if kind == "python"]
     drawing = next(text for _kind, text in CODE if text.startswith("Rung 0"))
     (tmp_path / "motor.py").write_text(program)
     (tmp_path / "test_motor.py").write_text(suite)
@@ -82,6 +82,13 @@ def test_the_guide_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capf
         limit = ["--for", "0.1"] if "--realtime" in words else []
         assert main([*words, *limit]) == 0, words
     assert drawing in capfd.readouterr().out
+    (tmp_path / "trend.py").write_text(tasks)
+    assert main(["plc", "ladder", "trend.py"]) == 0
+    assert "\nTask trend, every 1 s, priority 200\n" in capfd.readouterr().out
+    levels = [word for scan in range(8) for word in ("--set", f"Level={50 - scan}@{100 * scan + 1}")]
+    assert main(["plc", "run", "trend.py", *levels, "--scans", "800", "--tags", "Alarm", "--tags", "Trend"]) == 0
+    changes = capfd.readouterr().out.split("\n")[-3:]
+    assert [line.split() for line in changes] == ["101 1.010 s Trend = -1".split(), "502 5.020 s Alarm = on".split(), []]
     read_package((tmp_path / "motor.plz").read_bytes())
 
 

@@ -88,6 +88,71 @@ def test_check_refuses(wrong: ir.Program, why: str) -> None:
         ir.from_json(ir.to_json(wrong))
 
 
+TIMES = (
+    ir.Cell("#wait", Type.LINT, internal=True), ir.Cell("#since", Type.LINT, internal=True),
+    ir.Cell("#due", Type.BOOL, internal=True), ir.Cell("#before", Type.BOOL, internal=True),
+)  # fmt: skip
+LATCH = ir.Rung((ir.Power(ir.Rise(BUTTON, 11)),), (ir.Latch(enable=0, targets=LAMPS),))
+SLOW = ir.Task("slow", 20_000_000, (LATCH,), 8, 9, 10, 7, (ir.Edge(BUTTON, 11),))
+
+
+def tasks(*more: ir.Task, **changes: object) -> ir.Program:
+    """A program with the task `slow`, changed, and more tasks."""
+    slow = msgspec.structs.replace(SLOW, **changes)
+    return program(cells=(*CELLS, *TIMES), tasks=(slow, *more))
+
+
+def test_a_program_with_a_task_goes_to_json_and_back() -> None:
+    assert ir.from_json(ir.to_json(tasks())) == tasks()
+    assert ir.sections(tasks()) == {"": tasks().rungs, "slow": (LATCH,)}
+    assert ir.program_text(tasks()).splitlines()[-4:] == [
+        "task slow, every 20 ms, priority 7:", "  rung 0", "    p0 = rise(Button)", "    p0: latch(targets=Lamp)",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (tasks(name="main"), "cannot be named 'main'"),
+        (tasks(name=""), "cannot be named ''"),
+        (tasks(SLOW), "cannot be named 'slow'"),
+        (msgspec.structs.replace(tasks(), subroutines=(ir.Subroutine("slow", ()),)), "names of their own"),
+        (tasks(*(msgspec.structs.replace(SLOW, name=f"t{number}") for number in range(64))), "65 tasks"),
+        (tasks(period_ns=0), "task slow: a period of 0 ns"),
+        (tasks(period_ns=8_640_000_000_000_001), "at most a hundred days"),
+        (tasks(priority=256), "priority 256"),
+        (tasks(priority=-1), "priority -1"),
+        (tasks(wait_memory=99), "slot 99"),
+        (tasks(since_memory=-1), "slot -1"),
+        (tasks(wait_memory=LEVEL), "Level is INT"),
+        (tasks(due_memory=8), "#wait is LINT"),
+        (tasks(due_memory=LAMP), "Lamp is a tag"),
+        (tasks(edges=(ir.Edge(BUTTON, 8),)), "#wait is LINT"),
+        (tasks(edges=(ir.Edge(77, 11),)), "slot 77"),
+        (tasks(rungs=(ir.Rung((ir.Power(ir.ALWAYS),), (ir.Return(enable=0),)),)), "slow, rung 0: only a subroutine"),
+        (tasks(rungs=(ir.Rung((ir.Power(ir.ALWAYS),), (ir.Out(enable=3, targets=LAMPS),)),)), "rung 0: Out: power 3"),
+    ],
+)  # fmt: skip
+def test_check_refuses_tasks(wrong: ir.Program, why: str) -> None:
+    ir.check(tasks())
+    with pytest.raises(ir.IRError, match=why):
+        ir.check(wrong)
+    with pytest.raises(ir.IRError):
+        ir.from_json(ir.to_json(wrong))
+
+
+def test_the_running_order_is_stable() -> None:
+    named = [msgspec.structs.replace(SLOW, name=str(p), priority=p) for p in (100, 0, 101, 99)]
+    order = ir.running_order(program(cells=(*CELLS, *TIMES), tasks=tuple(named)))
+    assert [None if task is None else task.name for task in order] == ["0", "99", None, "100", "101"]
+
+
+def test_a_document_of_version_1_is_refused() -> None:
+    old = ir.to_json(SAMPLE).replace(b'"tasks":[],', b"").replace(b'"version":2', b'"version":1')
+    with pytest.raises(ir.IRError, match="IR version 1; this is version 2: build it again"):
+        ir.from_json(old)
+
+
 def test_check_refuses_calls_without_an_end() -> None:
     back = ir.Rung((ir.Power(ir.ALWAYS),), (ir.Call(enable=0, subroutine=0),))
     with pytest.raises(ir.IRError, match="without an end: again"):
