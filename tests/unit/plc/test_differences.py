@@ -41,6 +41,7 @@ from pilotlight.plc import (
     sqrt,
     subroutine,
     system,
+    task,
     time_drum,
     to_text,
 )
@@ -352,6 +353,20 @@ def _() -> None:
     plc = one(lambda: copy(1, N))
     assert "sys.scan_counter" not in plc.current_state.tags
     assert plc.system_runtime.resolve("sys.scan_counter", plc.current_state)[0]
+
+
+@row("tasks")
+def _() -> None:
+    with Program() as logic:
+        with Rung():
+            out(A)
+        with task("slow", period=1, unit="s"), Rung():
+            calc(N + 1, N)
+    runner = PLCRunner(logic)
+    runner.set_time_mode(TimeMode.FIXED_STEP, dt=0.1)
+    assert [step.task for step in runner.scan_steps_debug() if step.kind == "rung"] == ["main", "slow"]
+    assert runner.inspect(0, task="slow").task == "slow"
+    assert runner.run(20).tags["N"] == 3
 
 
 @row("stepping, tracing, running")

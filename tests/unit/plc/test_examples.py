@@ -88,7 +88,7 @@ def test_the_guide_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capf
     levels = [word for scan in range(8) for word in ("--set", f"Level={50 - scan}@{100 * scan + 1}")]
     assert main(["plc", "run", "trend.py", *levels, "--scans", "800", "--tags", "Alarm", "--tags", "Trend"]) == 0
     changes = capfd.readouterr().out.split("\n")[-3:]
-    assert [line.split() for line in changes] == ["101 1.010 s Trend = -1".split(), "502 5.020 s Alarm = on".split(), []]
+    assert [" ".join(line.split()) for line in changes] == ["101 1.010 s Trend = -1", "502 5.020 s Alarm = on", ""]
     read_package((tmp_path / "motor.plz").read_bytes())
 
 

@@ -252,7 +252,7 @@ def test_any_program_is_drawn_and_nothing_covers_anything(seed: int, live: bool)
         flow = flow_of_scan(interpreter, 100_000_000)
     text = ladder_text(program, flow)
     ET.fromstring(ladder_svg(program, flow))
-    assert text.count("Rung ") == len(program.rungs) + sum(len(each.rungs) for each in program.subroutines)
+    assert text.count("Rung ") == sum(map(len, ir.sections(program).values()))
     for _title, rungs in drawn_sections(program, flow):
         for rung in rungs:
             taken: Counter[tuple[int, int]] = Counter()

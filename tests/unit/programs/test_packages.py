@@ -131,7 +131,7 @@ def test_what_is_no_sound_package_is_refused_with_its_reason(
         archive.comment = b"hello"
     cases = {
         "program.json is not what the manifest says": changed(motor, "program.json", b"Motor", b"Mator"),
-        "IR version 9": changed(motor, "manifest.json", b'"ir_version": 1', b'"ir_version": 9'),
+        "IR version 9": changed(motor, "manifest.json", b'"ir_version": 2', b'"ir_version": 9'),
         "is no point": changed(motor, "manifest.json", b"%IX0.0", b"%IX0.9"),
         "was cut off": motor[:-1],
         "something was added to its end": commented.getvalue(),
