@@ -117,6 +117,8 @@ def test_a_program_with_a_task_goes_to_json_and_back() -> None:
         (tasks(name=""), "cannot be named ''"),
         (tasks(SLOW), "cannot be named 'slow'"),
         (msgspec.structs.replace(tasks(), subroutines=(ir.Subroutine("slow", ()),)), "names of their own"),
+        (program(subroutines=(ir.Subroutine("", ()),)), "subroutine cannot be named ''"),
+        (program(subroutines=(ir.Subroutine("twice", ()),) * 2), "subroutine cannot be named 'twice'"),
         (tasks(*(msgspec.structs.replace(SLOW, name=f"t{number}") for number in range(64))), "65 tasks"),
         (tasks(period_ns=0), "task slow: a period of 0 ns"),
         (tasks(period_ns=8_640_000_000_000_001), "at most a hundred days"),

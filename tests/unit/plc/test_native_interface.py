@@ -25,6 +25,7 @@ from pilotlight.plc import (
     out,
     rise,
     system,
+    task,
 )
 from pilotlight.plc.native.interface import identity, program_files, variables
 from pilotlight.plc.native.layout import Layout
@@ -50,6 +51,8 @@ with Program() as LOGIC:
         copy(system.rtc.year4, Int("Year"))
     with Rung(system.sys.first_scan):
         out(Bool("First"))
+    with task("slow", period=1, unit="s"), Rung():
+        calc(Dint("Ticks") + 1, Dint("Ticks"))
 
 LOCATED = {"Button": "%IX0.1", "Lamp": "%QX0.0", "Full": "%QX2.7"}
 
@@ -102,6 +105,17 @@ def test_timers_go_by_the_time_of_the_scan(loaded: Loaded) -> None:
     assert loaded["Elapsed"] == 1
     loaded.scan(lines=0b10, ms=3_600_000)
     assert loaded["Elapsed"] == 1
+
+
+def test_tasks_of_the_program_are_run_by_the_one_of_the_scan_process(loaded: Loaded) -> None:
+    assert len(loaded.program.tasks) == 1
+    ticks = []
+    for _ in range(8):
+        loaded.scan(ms=400)
+        ticks.append(loaded["Ticks"])
+    assert ticks == [1, 1, 1, 2, 2, 3, 3, 3]
+    loaded.scan(ms=3_600_000)  # a stop: the clock of the program stood still
+    assert loaded["Ticks"] == 3
 
 
 def test_writes_and_forces(loaded: Loaded) -> None:

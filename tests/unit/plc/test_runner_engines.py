@@ -27,6 +27,7 @@ from pilotlight.plc import (
     run_function,
     subroutine,
     system,
+    task,
 )
 from pilotlight.plc.engine import Interpreter
 from pilotlight.plc.native import build as building
@@ -60,6 +61,11 @@ def plant() -> Program:
             count_up(Y, Dint("Count"), preset=2).reset(B)
         with subroutine("more"), Rung(B):
             calc(Total // 0, Dint("Bad"))
+        with task("slow", period=250, priority=3), Rung(rise(A)):
+            calc(Dint("Seen") + 1, Dint("Seen"))
+        with task("often", period=1, unit="s"), Rung():
+            on_delay(Bool("Late"), Dint("Gone"), preset=10_000)
+            call("more")
     return program
 
 

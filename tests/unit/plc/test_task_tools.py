@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: SIM117 — nested with statements are how programs are read
 """Tasks in the tools: steps and traces, causes, going back, drawings, packages and the debugger."""
 
 from __future__ import annotations
@@ -48,12 +47,10 @@ def plant() -> Program:
                 calc(Runs + 1, Runs)
             with Rung(rise(In)):
                 call("double")
-        with task("last", period=40):
-            with Rung(Runs > 2):
-                out(Lamp)
-        with subroutine("double"):
-            with Rung():
-                calc(Runs * 2, Twice)
+        with task("last", period=40), Rung(Runs > 2):
+            out(Lamp)
+        with subroutine("double"), Rung():
+            calc(Runs * 2, Twice)
     return logic
 
 
@@ -151,10 +148,8 @@ def test_back_and_forth_stands_at_the_same_stops() -> None:
 
 
 def tasks_alone() -> Program:
-    with Program() as logic:
-        with task("slow", period=30):
-            with Rung():
-                calc(Runs + 1, Runs)
+    with Program() as logic, task("slow", period=30), Rung():
+        calc(Runs + 1, Runs)
     return logic
 
 
@@ -213,10 +208,8 @@ def test_packages_take_tasks_as_they_take_rungs() -> None:
     assert set(lines_of(plant().ir)) == {str(Path(__file__).resolve())}
     first, last = plant().ir.tasks
     assert {rung.line for rung in (*first.rungs, *last.rungs)} <= {line for line, _ in lines_of(plant().ir)[__file__]}
-    with Program() as logic:
-        with task("slow", period=1):
-            with Rung():
-                run_function(dict)
+    with Program() as logic, task("slow", period=1), Rung():
+        run_function(dict)
     assert len(python_functions(logic.ir)) == 1
     with pytest.raises(PackageError, match="Python functions"):
         write_package(Package("no", logic.ir))
@@ -298,11 +291,9 @@ def test_the_debugger_steps_through_a_program_of_tasks_alone(tmp_path: Path) -> 
 
 
 def test_latched_in_a_task_stays(tmp_path: Path) -> None:
-    with Program() as logic:
-        with task("slow", period=50):
-            with Rung(In):
-                latch(Lamp)
-                copy(Main, Twice)
+    with Program() as logic, task("slow", period=50), Rung(In):
+        latch(Lamp)
+        copy(Main, Twice)
     with PLC(logic, dt=0.010) as plc:
         plc.run(2)
         In.value = True

@@ -56,7 +56,7 @@ def check(program: Program) -> None:
             if slot != -1:
                 _check_slot(program, slot, (table.type,), f"table {table.name}")
     _check_edges(program, program.edges)
-    _check_tasks(program)
+    _check_sections(program)
     blocks = [("main program", program.rungs, False), *((each.name, each.rungs, False) for each in program.tasks)]
     for name, rungs, inside in [*blocks, *((each.name, each.rungs, True) for each in program.subroutines)]:
         for number, rung in enumerate(rungs):
@@ -73,12 +73,16 @@ def _check_edges(program: Program, edges: Sequence[Edge]) -> None:
         _check_slot(program, edge.previous, (Type.BOOL,), "an edge")
 
 
-def _check_tasks(program: Program) -> None:
+def _check_sections(program: Program) -> None:
     if len(program.tasks) > MOST_TASKS:
         raise IRError(f"the program has {len(program.tasks)} tasks; it can have {MOST_TASKS}")
-    taken = {MAIN, "", *(each.name for each in program.subroutines)}
+    taken = {""}
+    for each in program.subroutines:
+        if each.name in taken:
+            raise IRError(f"a subroutine cannot be named {each.name!r}: each has a name of its own")
+        taken.add(each.name)
     for task in program.tasks:
-        if task.name in taken:
+        if task.name in taken or task.name == MAIN:
             raise IRError(f"a task cannot be named {task.name!r}: tasks and subroutines have names of their own")
         taken.add(task.name)
         try:

@@ -116,11 +116,12 @@ class task(_Section):  # noqa: N801
 def _nanoseconds(period: int | float | Decimal, unit: TimeUnit | str) -> int:
     if isinstance(period, bool) or not isinstance(period, (int, float, Decimal)):
         raise TypeError(f"{period!r} is no period: give a number")
-    ns = Decimal(str(period)) * int(normalize_unit(unit))
+    known = normalize_unit(unit)
+    ns, given = Decimal(str(period)) * int(known), f"{period} {known.name.removeprefix('T')}"
     if not ns.is_finite() or not 0 < ns <= ir.LONGEST_PERIOD_NS:
-        raise ValueError(f"a period of {period} {unit!s}: it is above 0 and at most a hundred days")
+        raise ValueError(f"a period of {given}: it is above 0 and at most a hundred days")
     if ns != int(ns):
-        raise ValueError(f"a period of {period} {unit!s} is no whole number of nanoseconds")
+        raise ValueError(f"a period of {given} is no whole number of nanoseconds")
     return int(ns)
 
 
