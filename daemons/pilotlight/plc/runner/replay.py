@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from pilotlight.plc.engine import Event, Interpreter
-from pilotlight.plc.runner.core import Runner
 from pilotlight.plc.runner.inputs import Conditions, Numbers
+from pilotlight.plc.runner.scanner import Scanner
 
 
 class Replay:
@@ -17,7 +17,7 @@ class Replay:
     Python functions of the program are called again; a scan whose function answers otherwise now is not `exact`.
     """
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Scanner) -> None:
         self._runner = runner
         self._engine = Interpreter(runner.logic.ir, runner.logic.functions)
         self.scan_id = 0

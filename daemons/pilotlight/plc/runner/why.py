@@ -10,8 +10,8 @@ from pilotlight.plc import ir
 from pilotlight.plc.engine.expressions import Expressions
 from pilotlight.plc.runner.causes import Cause, Contact, Site
 from pilotlight.plc.runner.contributing import Contributions, Part
-from pilotlight.plc.runner.core import Runner
 from pilotlight.plc.runner.replay import Replay
+from pilotlight.plc.runner.scanner import Scanner
 from pilotlight.plc.runner.tracing import ScanTrace, Write, trace_of
 from pilotlight.tags import Value
 
@@ -27,7 +27,7 @@ _TRACES = 8
 class Explainer:
     """Explains values of a runner from its history, once: one explainer makes one tree."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Scanner) -> None:
         self._runner = runner
         self._history = runner.history
         self._program = runner.logic.ir
@@ -128,7 +128,7 @@ class Explainer:
         return self._runner.names.value(slot, number)
 
 
-def why(runner: Runner, slot: int, scan_id: int, depth: int) -> Cause:
+def why(runner: Scanner, slot: int, scan_id: int, depth: int) -> Cause:
     """Why a cell had its value at the end of a retained scan. ValueError for a depth below 1, KeyError as history."""
     if depth < 1:
         raise ValueError("why() goes at least one cause deep")
