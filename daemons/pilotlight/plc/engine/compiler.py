@@ -12,6 +12,7 @@ from pilotlight.plc.engine import coils, drums, flow, moving
 from pilotlight.plc.engine.cells import Several, fit_for
 from pilotlight.plc.engine.expressions import Expressions
 from pilotlight.plc.engine.machine import Once, RealMove, Step, WholeMove
+from pilotlight.plc.engine.searching import SearchCells
 from pilotlight.plc.engine.tasks import TaskTurn, Turn
 from pilotlight.tags import Type
 from pilotlight.tags.values import bounds
@@ -147,7 +148,7 @@ class Compiler:
                 )
             case ir.Search():
                 whole, real = self.of.either(step.value)
-                return moving.SearchCells(
+                return SearchCells(
                     self.of.several(step.source), step.operator, whole, real, list(step.text), step.result, step.found,
                     step.continuous,
                 )  # fmt: skip
