@@ -25,7 +25,7 @@ def resolve(arch: str) -> list[Package]:
     """All packages that any build takes for an architecture."""
     sections = apt.sections()
     systems = [
-        ["appliance", *(title for title in sections if title.startswith("extra "))],
+        ["appliance", "disk", *(title for title in sections if title.startswith("extra "))],
         ["tools base", "tools disk"],
     ]
     found: list[Package] = []
@@ -36,7 +36,8 @@ def resolve(arch: str) -> list[Package]:
         use.update(log)
         for titles in systems:
             stanzas += use.resolve(log, lists.names(sections, titles, arch), [])
-        stanzas += use.resolve(log, lists.names(sections, ["boot"], arch), [], base=False)
+        for title in ("boot", "rauc"):
+            stanzas += use.resolve(log, lists.names(sections, [title], arch), [], base=False)
         stanzas += use.resolve(log, lists.names(sections, ["headers"], arch), [], closure=False)
         found.extend(apt.package_of(stanza) for stanza in stanzas)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from image import kernel, processes
+from image.boot_files import CMDLINES
 from image.errors import BuildError
 from image.steps import PROJECT
 from image.tools import Tools, environment
@@ -34,7 +35,7 @@ class Setup:
 
     arch: str
     machine: Sequence[str]  # the board's own words for QEMU
-    boot: Path  # directory with vmlinuz, initramfs.zst and cmdline.txt
+    boot: Path  # directory with the files of a boot partition; slot A is started
     layer: Path  # its disk: a qcow2 file over the built one
     web_port: int = WEB_PORT  # port of localhost that reaches the appliance's web
     words: Sequence[str] = ()  # more words for the kernel's command line
@@ -48,7 +49,7 @@ def command(setup: Setup, serial: int, monitor: int) -> list[str]:
     line_end = f"fd={serial}"
     if setup.console is not None:
         line_end = f"path={setup.console},server=on,wait=off,logfile={setup.console}.log"
-    line = [(setup.boot / "cmdline.txt").read_text().strip(), *setup.words]
+    line = [(setup.boot / CMDLINES["A"]).read_text().strip(), *setup.words]
     line += [f"systemd.set_credential_binary={name}:{value}" for name, value in setup.credentials.items()]
     return [
         PROGRAMS[setup.arch], *setup.machine,

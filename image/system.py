@@ -19,7 +19,7 @@ def titles_of(board: Board) -> list[str]:
     """Sections of the package list that make a board's system."""
     sections = apt.sections()
     extras = [title for title in sections if title.startswith("extra ") and board.flag(title.removeprefix("extra "))]
-    return ["appliance", *extras]
+    return ["appliance", *(["disk"] if board.flag("DISK") else []), *extras]
 
 
 def system_for(board: Board) -> Artefact:
