@@ -6,7 +6,7 @@
 #   roothash=HEX                 root of the slot's hash tree; nothing else is ever mounted as root
 #   pilotlight.hash_offset=N     where the hash tree begins in the partition, in bytes
 #
-# The device's identity is looked up on the data partition, because systemd wants it before anything is mounted.
+# The device's identity and host name are looked up on the data partition, because systemd wants it before anything is mounted.
 PATH=/usr/bin:/usr/sbin
 WAIT=100     # tenths of a second that a partition may take to appear
 RESTART=10   # seconds a message stays on the screen before the restart
@@ -81,8 +81,11 @@ mount -t erofs -o ro /dev/mapper/root /sysroot || fail "the verified root of slo
 # Read as it is on the disk, without repair: a device that has no identity there gets one at this start.
 data=$(partition data)
 if [ -n "$data" ] && mount -t ext4 -o ro,noload "$data" /data 2>/dev/null; then
-  if [ -s /data/system/machine-id ]; then
+  if grep -qxE '[0-9a-f]{32}' /data/system/machine-id 2>/dev/null; then
     cp /data/system/machine-id /run/machine-id && mount --bind /run/machine-id /sysroot/etc/machine-id
+  fi
+  if [ -s /data/system/site/hostname ]; then
+    cp /data/system/site/hostname /run/hostname && mount --bind /run/hostname /sysroot/etc/hostname
   fi
   umount /data
 fi
