@@ -59,6 +59,10 @@ class System:
             "Slot": core.slot(self._read("proc/cmdline")),
         }
 
+    def boot_id(self) -> str:
+        """What tells this start of the machine from any other."""
+        return self._read("proc/sys/kernel/random/boot_id").strip()
+
     async def units(self) -> list[core.Unit]:
         """States of the Pilotlight units. Raises Unavailable or Timeout when systemd does not tell."""
         return core.units(await self._systemd.acall("ListUnitsByPatterns", [], [UNIT_PATTERN], signature="asas"))

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs updates: one at a time, each step kept on disk before the next one begins."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from pilotlight.daemon import Busy, DaemonError, InvalidArgument, Unavailable, WrongState, logger
+
+from . import explain
+from .attempts import Attempt, Facts, Outcome
+from .bootfiles import BootFiles
+from .installing import Installer, Refusal, Source
+from .ledger import Ledger, Request
+from .policy import RebootPolicy, window
+from .rauc import InstallFailed, Rauc
+from .restart import Restarts
+from .settings import UpdateSettings
+from .slots import BootState, Slots, slots
+from .spool import NoSpace, Spool
+
+SLOTS_FRESH_S = 20.0
+UPLOAD_KEPT_S = 86400.0
+
+log = logger("orchestrator")
+
+
+@dataclass(frozen=True)
+class Around:
+    """What is known of the system: which start this is, and the version that runs."""
+
+    boot_id: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where things stand: a word, percent, a sentence."""
+
+    state: str = "idle"
+    progress: int = 0
+    text: str = ""
+
+
+class Updates:
+    """All updates of this device; ``changed`` is called when the standing or the policy is another one."""
+
+    def __init__(
+        self,
+        settings: UpdateSettings,
+        rauc: Rauc,
+        spool: Spool,
+        boot: BootFiles,
+        ledger: Ledger,
+        around: Around,
+        restarts: Restarts,
+    ) -> None:
+        self.standing = Standing()
+        self.changed: Callable[[], None] = lambda: None
+        self.settings, self.ledger, self.around, self.restarts = settings, ledger, around, restarts
+        self._rauc, self._spool, self._boot = rauc, spool, boot
+        self._installer = Installer(rauc, spool)
+        self._job: asyncio.Task[None] | None = None
+        self._slots: tuple[float, Slots] | None = None
+
+    @property
+    def boot(self) -> BootState | None:
+        """Which slot runs and which starts next; None where there are no slots."""
+        return self._boot.state()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an installation is under way."""
+        return self._job is not None and not self._job.done()
+
+    async def slots(self) -> Slots:
+        """All slots; during an installation as they were before it. Raises Unavailable where RAUC does not answer."""
+        if self._slots is None or (time.monotonic() - self._slots[0] > SLOTS_FRESH_S and not self.busy):
+            try:
+                listed, primary = await self._rauc.slots()
+            except DaemonError as error:
+                raise Unavailable(f"what is in the slots is not known: {error}. The running system goes on.") from None
+            self._slots = time.monotonic(), slots(listed, primary, self.boot, self.around.version)
+        return self._slots[1]
+
+    async def start(self) -> None:
+        """Find out what became of an update over a restart; an installation that still runs is followed."""
+        current, installing = self.ledger.current, False
+        if current is not None and current.outcome is Outcome.INSTALLING:
+            try:
+                installing = await self._rauc.installing()
+            except DaemonError as error:
+                log.warning(f"RAUC does not tell whether it is at work: {error}", event="update-rauc-silent")
+        self._settle(installing)
+        if installing and current is not None:
+            self._show("installing", 0, f"Installing {current.version}")
+            self._job = asyncio.create_task(self._adopt(current))
+        else:
+            self._clear_spool(UPLOAD_KEPT_S)
+
+    async def close(self) -> None:
+        """Stop following; RAUC goes on by itself and the next start learns how it ended."""
+        if self._job is not None:
+            self._job.cancel()
+            await asyncio.gather(self._job, return_exceptions=True)
+
+    def install(self, request: Request, source: Source) -> int:
+        """Begin an installation; its number. The descriptor stays the caller's. Raises Busy, WrongState."""
+        self._check_free()
+        if source.descriptor >= 0:
+            source = Source(os.dup(source.descriptor))
+        attempt = self._begin(request)
+        self._show("receiving", 0, f"Taking {request.name}")
+        self._job = asyncio.create_task(self._run(attempt, source))
+        return attempt.id
+
+    def upload(self, size: int, key: str) -> int:
+        """A descriptor to write a bundle of so many bytes with. Raises Busy, WrongState, NoSpace, InvalidArgument."""
+        self._check_free()
+        try:
+            return self._spool.open(size, key)[0]
+        except OSError as error:
+            raise NoSpace(f"the bundle cannot be taken: {error.strerror}; nothing was done") from None
+
+    async def mark(self, state: str, name: str) -> str:
+        """Mark a slot good or bad by hand; what was done. Raises InvalidArgument, WrongState, Busy."""
+        if state not in ("good", "bad"):
+            raise InvalidArgument(f"a slot is marked good or bad, not “{state}”; to go back use Rollback")
+        self._check_idle()
+        known = (await self.slots()).named(name)
+        if known is None and name not in ("booted", "other"):
+            raise InvalidArgument(f"there is no slot “{name}”: they are A, B, booted and other; nothing was marked")
+        return await self._mark(state, known.rauc if known else name)
+
+    async def rollback(self, user: str) -> str:
+        """Go back to the version before; what happens now. Raises WrongState, Busy, Unavailable."""
+        self._check_idle()
+        boot = self.boot
+        if boot is None:
+            raise WrongState("this system was not started from one of two slots: there is nothing to go back to")
+        if boot.committed != boot.current:
+            await self._mark("active", "other")
+            self._withdraw(f"Taken back by {user} during its trial.")
+            self.restarts.now(f"{user} took the version on trial back")
+            return f"The device restarts into slot {boot.committed}."
+        if boot.pending:
+            await self._mark("active", "booted")
+            self._withdraw(f"Taken back by {user} before it was tried.")
+            return f"What is in slot {boot.pending} is not tried; {self.around.version or 'this version'} stays in use."
+        return await self._back_to_other(user)
+
+    def set_policy(self, policy: str, when: str) -> None:
+        """Choose when the device restarts by itself. Raises InvalidArgument."""
+        if policy not in tuple(RebootPolicy):
+            known = ", ".join(RebootPolicy)
+            raise InvalidArgument(f"“{policy}” is no policy: they are {known}; the policy stays as it was")
+        try:
+            if when or policy == RebootPolicy.WINDOW:
+                window(when)
+        except ValueError as error:
+            raise InvalidArgument(f"{error}; the policy stays as it was") from None
+        self.ledger.choose(RebootPolicy(policy), when)
+        self.changed()
+
+    def reboot(self, user: str) -> None:
+        """Restart now. Raises Busy while something is being installed, WrongState."""
+        self._check_idle()
+        self.restarts.now(f"asked for by {user}")
+        self._stand()
+
+    async def tick(self) -> None:
+        """Once a second: notice what became of the newest update, and restart if one waits and may."""
+        if self.busy:
+            return
+        if self.ledger.current is not None:
+            self._settle(installing=False)
+        current = self.ledger.current
+        if current is not None and current.outcome is Outcome.PENDING:
+            when = window(self.ledger.window) if self.ledger.window else None
+            try:
+                await self.restarts.look(self.ledger.policy, when)
+            except WrongState as error:
+                log.error(str(error), event="update-restart-failed")
+        else:
+            self.restarts.forget()
+        self._stand()
+
+    def problems(self) -> list[str]:
+        """What somebody should look after."""
+        latest = self.ledger.latest
+        if latest is not None and latest.outcome is Outcome.ROLLED_BACK:
+            return [f"the update to {latest.version or 'another version'} was rolled back: {latest.reason}"]
+        return []
+
+    async def _run(self, attempt: Attempt, source: Source) -> None:
+        """All of one installation; the attempt is settled at its end, whatever happens."""
+        try:
+            place = await self._installer.receive(source, self._show)
+            self._show("checking", 0, f"Checking {attempt.name}")
+            bundle = await self._installer.check(place, source.access, attempt.before, forced=attempt.forced)
+            target = {"A": "B", "B": "A"}.get(self.boot.current, "") if self.boot else ""
+            attempt = self.ledger.writing(msgspec.structs.replace(attempt, version=bundle.version, slot=target))
+            self._show("installing", 0, f"Installing {bundle.version}")
+            await self._installer.write(place, bundle, source.access, self._show, forced=attempt.forced)
+            self._installed(attempt)
+        except (Refusal, NoSpace, InvalidArgument) as refusal:
+            self.ledger.end(attempt, Outcome.REFUSED, str(refusal))
+        except (InstallFailed, DaemonError) as error:
+            self.ledger.end(attempt, Outcome.FAILED, explain.failure(str(error)))
+        except OSError as error:
+            self.ledger.end(attempt, Outcome.FAILED, explain.failure(f"the bundle cannot be read: {error.strerror}"))
+        finally:
+            if source.descriptor >= 0:
+                os.close(source.descriptor)
+            self._clear_spool(0)
+        self._done()
+
+    async def _adopt(self, attempt: Attempt) -> None:
+        """Follow an installation that RAUC began for an earlier life of this service."""
+        try:
+            await self._rauc.follow(lambda percent, words: self._show("installing", percent, words))
+            self._installed(attempt)
+        except InstallFailed as error:
+            self.ledger.end(attempt, Outcome.FAILED, explain.failure(str(error)))
+        self._clear_spool(0)
+        self._done()
+
+    def _installed(self, attempt: Attempt) -> None:
+        boot = self.boot
+        slot = boot.pending if boot is not None and boot.pending else attempt.slot
+        self.ledger.keep(msgspec.structs.replace(attempt, outcome=Outcome.PENDING, slot=slot))
+        log.info(f"{attempt.version} is installed in slot {slot}", event="update-installed", version=attempt.version)
+
+    async def _back_to_other(self, user: str) -> str:
+        self._slots = None
+        other = (await self.slots()).other
+        if other is None or not other.good or not other.complete:
+            raise WrongState(
+                "the other slot holds nothing that is known to work; nothing was changed. Install a bundle instead"
+            )
+        await self._mark("active", other.rauc)
+        attempt = self._begin(Request("rollback", f"slot {other.name}", user))
+        self._installed(msgspec.structs.replace(attempt, version=other.version, slot=other.name))
+        self._done()
+        return f"The next restart goes back to {other.version or 'what is'} in slot {other.name}."
+
+    async def _mark(self, state: str, slot: str) -> str:
+        self._slots = None
+        try:
+            return (await self._rauc.mark(state, slot))[1]
+        except Unavailable:
+            raise
+        except DaemonError as error:
+            raise WrongState(f"RAUC does not mark the slot: {error}. Nothing was changed.") from None
+
+    def _withdraw(self, reason: str) -> None:
+        current = self.ledger.current
+        if current is not None:
+            self.ledger.end(current, Outcome.WITHDRAWN, reason)
+        self.restarts.forget()
+        self._stand()
+
+    def _check_idle(self) -> None:
+        if self.busy:
+            raise Busy("an update is being installed: one at a time. Wait for its end; nothing was done")
+
+    def _check_free(self) -> None:
+        """Whether an installation may begin: it writes the slot that does not run."""
+        self._check_idle()
+        if self.restarts.asked:
+            raise Busy("the device restarts; nothing was done. Try again in a minute")
+        boot = self.boot
+        if boot is not None and boot.committed != boot.current:
+            raise WrongState(
+                f"the version in slot {boot.current} is still on trial, and the other slot is the way back: "
+                "nothing was done. Wait until it is confirmed, or roll back"
+            )
+
+    def _begin(self, request: Request) -> Attempt:
+        self.restarts.forget()
+        return self.ledger.begin(request, version=self.around.version, boot=self.around.boot_id)
+
+    def _settle(self, installing: bool) -> None:
+        boot, current = self.boot or BootState(), self.ledger.current
+        note = self._boot.note(current.slot, current.started) if current is not None and current.slot else ""
+        facts = Facts(self.around.boot_id, boot.current, boot.committed, boot.pending, installing, note)
+        if self.ledger.settle(facts):
+            self._slots = None
+        self._stand()
+
+    def _done(self) -> None:
+        self._slots = self._job = None
+        self._stand()
+
+    def _stand(self) -> None:
+        """The standing between installations: what the newest attempt has come to."""
+        if self.busy:
+            return
+        current, latest = self.ledger.current, self.ledger.latest
+        what = (current.version or current.name) if current is not None else ""
+        if self.restarts.asked:
+            self._show("rebooting", 100, "The device restarts")
+        elif current is not None and current.outcome is Outcome.PENDING:
+            waits = f"; that waits for {self.restarts.waits}" if self.restarts.waits else ""
+            self._show("pending", 100, f"{what} is used from the next restart on{waits}")
+        elif current is not None and current.outcome is Outcome.TRYING:
+            self._show("trying", 100, f"{what} runs and is not confirmed yet")
+        else:
+            self._show("idle", 0, latest.reason if latest is not None else "")
+
+    def _show(self, state: str, progress: int, text: str) -> None:
+        standing = Standing(state, max(0, min(100, progress)), text)
+        if standing != self.standing:
+            self.standing = standing
+            self.changed()
+
+    def _clear_spool(self, older_than_s: float) -> None:
+        try:
+            self._spool.clear(older_than_s)
+        except OSError as error:
+            log.warning(f"the bundle that was installed cannot be removed: {error.strerror}", event="update-spool")
