@@ -8,6 +8,7 @@ from typing import Any
 from pilotlight.daemon import InvalidArgument, Service, Typed, Unavailable, caller, command
 
 from .core import Health, Unit
+from .keeping import factory_reset, keep
 from .update.installing import Source
 from .update.ledger import Request
 from .update.manager import Standing, Updates
@@ -92,14 +93,14 @@ class Orchestrator(Service):
     @command
     def Install(self, bundle: int, options: dict[str, Any]) -> int:
         """Install what a descriptor is open on."""
-        _check_options(options, Name=str, Force=bool)
+        _check_options(options, Name=str, Force=bool, User=str)
         name = name_of(options.get("Name", "")) or "bundle"
         return self._updates.install(self._request("file", name, options), Source(bundle))
 
     @command
     def InstallUrl(self, url: str, options: dict[str, Any]) -> int:
         """Install from an https address."""
-        _check_options(options, Force=bool, Headers=list, Fleet=bool)
+        _check_options(options, Force=bool, Headers=list, Fleet=bool, User=str)
         settings = self._updates.settings
         checked_url(url, insecure=settings.insecure_urls)
         access: dict[str, Any] = {}
@@ -156,11 +157,32 @@ class Orchestrator(Service):
         """Choose when the device restarts by itself."""
         self._updates.set_policy(policy, window)
 
+    @command(group="pilotlight-admin")
+    async def CreateBackup(self, target: int, passphrase: str) -> dict[str, Any]:
+        """Write a backup into a descriptor."""
+        return await keep("backup", caller().user, target, passphrase)
+
+    @command(group="pilotlight-admin")
+    async def InspectBackup(self, backup: int, passphrase: str) -> dict[str, Any]:
+        """Check a backup and say what is in it."""
+        return await keep("inspect", caller().user, backup, passphrase)
+
+    @command(group="pilotlight-admin")
+    async def RestoreBackup(self, backup: int, passphrase: str, restart: bool) -> dict[str, Any]:
+        """Check a backup whole, and have the next start put it in place."""
+        return await keep("restore", caller().user, backup, passphrase, restart=restart)
+
+    @command(group="root")
+    async def FactoryReset(self, confirmation: str) -> None:
+        """Erase all data and restart."""
+        await factory_reset(caller().user, confirmation)
+
     def _request(self, source: str, name: str, options: dict[str, Any]) -> Request:
         force = options.get("Force", False)
         if force:
             caller().check(ADMIN_GROUP, "Force")
-        return Request(source, name, caller().user, force)
+        person = name_of(options.get("User", ""))
+        return Request(source, name, f"{person} through {caller().user}" if person else caller().user, force)
 
     def _announce(self) -> None:
         standing, policy = self._updates.standing, (self._updates.ledger.policy, self._updates.ledger.window)
