@@ -73,9 +73,10 @@ def test_every_symbol_is_used() -> None:
     sources = (
         "".join(path.read_text() for path in (PROJECT / "image").glob("*.py"))
         + (PROJECT / "image/packages").read_text()
+        + "".join(path.read_text() for path in (PROJECT / "bsp").glob("*/devicetree.toml"))
     )
     for symbol in re.findall(r"^config (\w+)", text, re.MULTILINE):
-        used = re.search(rf'["\s]{symbol}["\]]', sources) or re.search(rf"if {symbol}$", text, re.MULTILINE)
+        used = re.search(rf'["\s]{symbol}(["\]]| = )', sources) or re.search(rf"if {symbol}$", text, re.MULTILINE)
         assert used, f"nothing uses {symbol}"
 
 
