@@ -15,6 +15,7 @@ from pilotlight import __version__
 from pilotlight.web import (
     dialect,
     pages,
+    routes_backup,
     routes_device,
     routes_plc,
     routes_session,
@@ -58,6 +59,7 @@ def http_app(backend: Backend) -> FastAPI:
         routes_plc.router,
         routes_tags.router,
         routes_update.router,
+        routes_backup.router,
         routes_device.router,
         routes_device.catch_all,
     ):

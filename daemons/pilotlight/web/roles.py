@@ -88,6 +88,10 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("POST", "/api/update/rollback"): Access.ADMIN,
     ("POST", "/api/update/reboot"): Access.ADMIN,
     ("PUT", "/api/update/policy"): Access.ADMIN,
+    # Backup
+    ("POST", "/api/backup"): Access.ADMIN,
+    ("POST", "/api/backup/inspect"): Access.ADMIN,
+    ("POST", "/api/backup/restore"): Access.ADMIN,
     # What the Editor may ask and this device does not have
     ("GET", "/api/{rest:path}"): Access.VIEWER,
     ("POST", "/api/{rest:path}"): Access.VIEWER,

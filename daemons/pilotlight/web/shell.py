@@ -16,7 +16,7 @@ log = logger("web")
 
 BODY_LIMIT = 64 * 1024
 """Bytes of an ordinary request body."""
-UPLOAD_PATHS = frozenset({"/api/upload-file", "/api/update/bundle"})
+UPLOAD_PATHS = frozenset({"/api/upload-file", "/api/update/bundle", "/api/backup/inspect", "/api/backup/restore"})
 """Where larger bodies go, with limits of their own."""
 IDLE_S = 30.0
 """Longest wait for the next piece of a request, and for a client to take a piece of the reply."""

@@ -3,7 +3,6 @@
 
 import os
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +12,10 @@ from pilotlight.orchestrator.backup import cli, seal
 from pilotlight.orchestrator.backup.manifest import BadBackup
 from pilotlight.orchestrator.backup.restore import FOLDER, READY
 from pilotlight.orchestrator.keeper.__main__ import Keeper
-from pilotlight.orchestrator.keeper.protocol import Answer, Request, ask, receive, socket_path
+from pilotlight.orchestrator.keeper.protocol import Answer, Request, ask, receive
 
 from tests.support.daemons import Daemons
+from tests.support.keeper import keeper_at
 
 PASSPHRASE = "a long passphrase"
 
@@ -34,36 +34,8 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def restarts(device: Path) -> Iterator[list[str]]:
-    """A keeper that serves one connection after the other, as systemd starts it; notes restarts."""
-    import msgspec
-
-    called: list[str] = []
-    keeper = Keeper(device / "data", device / "boot", lambda: called.append("restart"))
-    socket_path().parent.mkdir(parents=True, exist_ok=True)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.bind(str(socket_path()))
-        listener.listen()
-
-        def serve() -> None:
-            while True:
-                link, _ = listener.accept()
-                with link:
-                    try:
-                        request, descriptor = receive(link)
-                    except ValueError:
-                        if not link.recv(1, socket.MSG_PEEK):
-                            return
-                        continue
-                    link.sendall(msgspec.json.encode(keeper.answer(request, descriptor)) + b"\n")
-                    if descriptor is not None:
-                        os.close(descriptor)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
+    with keeper_at(device / "data", device / "boot") as called:
         yield called
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as last:
-            last.connect(str(socket_path()))
-        thread.join(10)
 
 
 def test_a_backup_goes_through_the_bus_and_back(device: Path, restarts: list[str], bus: str, daemons: Daemons) -> None:
