@@ -141,6 +141,12 @@ def log_in_on_console(root: Path) -> None:
         drop_in.write_text(AUTOLOGIN)
 
 
+def forget_host_keys(root: Path) -> None:
+    """Remove the SSH host keys that the package made: each device makes its own."""
+    for path in sorted((root / "etc/ssh").glob("ssh_host_*")):
+        remove(path)
+
+
 def finish(log: Log, use: Tools, root: Path) -> None:
     """Make users and enable units as the installed files say; empty what is made anew at each start."""
     remove(root / "var")
@@ -159,5 +165,6 @@ def finish(log: Log, use: Tools, root: Path) -> None:
         "etc/resolv.conf.dpkg-old",
     ):
         remove(root / name)
+    forget_host_keys(root)
     # A device without a clock starts at the time its image was made, not before its certificates are valid.
     (root / "usr/lib/clock-epoch").touch()

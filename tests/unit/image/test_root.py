@@ -37,6 +37,14 @@ def test_factory_settings_are_the_boards_own_files(tmp_path: Path) -> None:
     assert list((tmp_path / "other/usr/share/pilotlight/etc").iterdir()) == []
 
 
+def test_no_image_has_host_keys(tmp_path: Path) -> None:
+    (tmp_path / "etc/ssh/sshd_config.d").mkdir(parents=True)
+    for name in ("ssh_host_rsa_key", "ssh_host_rsa_key.pub", "sshd_config"):
+        (tmp_path / "etc/ssh" / name).touch()
+    root.forget_host_keys(tmp_path)
+    assert {path.name for path in (tmp_path / "etc/ssh").iterdir()} == {"sshd_config", "sshd_config.d"}
+
+
 def test_every_mount_is_required_before_anything_starts() -> None:
     mounts = {path.name for path in UNITS.glob("*.mount")}
     assert {path.name for path in (UNITS / "local-fs.target.requires").iterdir()} == mounts
