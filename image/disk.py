@@ -30,15 +30,16 @@ class Disk:
     download: Artefact
     boot: Artefact
     slot: Slot
+    kernel: Artefact  # unpacked, with its modules and the programs of the initramfs
 
 
 def build(chosen: Board, root: Artefact) -> Disk:
     """Make the disk of a board around the root file system tree `root`. Raises BuildError."""
     use = tools("disk")
     board, arch, place_of = chosen.name, chosen.arch, BUILD / chosen.name
-    sizes = Sizes(chosen.number("BOOT_SLOT_MB"), chosen.number("ROOT_SLOT_MB"), chosen.number("DATA_MB"))
-    slot = make_slot(chosen, root, unpack_kernel(arch, use), use)
-    image = make_disk(board, arch, slot, place_of / f"pilotlight-{board}.img", sizes, use)
+    kernel = unpack_kernel(arch, use)
+    slot = make_slot(chosen, root, kernel, use)
+    image = make_disk(board, arch, slot, place_of / f"pilotlight-{board}.img", sizes_of(chosen), use)
     download = step(
         f"compressed disk {board}",
         inputs=[image, DOWNLOAD_COMPRESSION, use.root],
@@ -47,7 +48,12 @@ def build(chosen: Board, root: Artefact) -> Disk:
             log, ["zstd", "-q", "-f", "-T0", "--long=27", DOWNLOAD_COMPRESSION, image.path, "-o", target]
         ),
     )
-    return Disk(board, arch, image, download, slot.boot, slot)
+    return Disk(board, arch, image, download, slot.boot, slot, kernel)
+
+
+def sizes_of(board: Board) -> Sizes:
+    """The sizes of a board's partitions."""
+    return Sizes(board.number("BOOT_SLOT_MB"), board.number("ROOT_SLOT_MB"), board.number("DATA_MB"))
 
 
 def unpack_kernel(arch: str, use: Tools) -> Artefact:
