@@ -39,7 +39,8 @@ def fill(data: Path) -> Path:
         ("pilotlight/web/key.pem", "PRIVATE KEY", 0o600),
         ("pilotlight/web/token.key", "sessions", 0o600),
         ("pilotlight/orchestrator/cloud.json", "enrol-token", 0o600),
-        ("pilotlight/orchestrator/update.raucb", "bundle", 0o600),
+        ("pilotlight/orchestrator/updates.json", "history", 0o600),
+        ("pilotlight/orchestrator/bundles/upload.raucb", "bundle", 0o600),
         ("pilotlight/boot/outcomes.json", "{}", 0o600),
         ("system/site/hostname", "press-7\n", 0o644),
         ("system/ssh/authorized_keys", "ssh-ed25519 AAAA\n", 0o600),
@@ -162,6 +163,7 @@ def test_without_the_passphrase_secrets_stay_as_they_are(data: Path, tmp_path: P
     (other / "pilotlight/etc/io.yaml").write_text("other: 1")
     (other / "pilotlight/etc/more.yaml").write_text("more: 1")
     (other / "pilotlight/etc/more.yaml").chmod(0o644)
+    (other / "pilotlight/orchestrator/updates.json").write_text("history of its own")
     found = content(restored(file, other, ""))
     assert found["pilotlight/web/key.pem"] == "600 KEY OF ITS OWN"
     assert found["pilotlight/etc/link.yaml"] == "640 setting of its own"
@@ -169,6 +171,17 @@ def test_without_the_passphrase_secrets_stay_as_they_are(data: Path, tmp_path: P
     assert "pilotlight/etc/more.yaml" not in found  # the part is as it was when it was saved
     assert found["system/ssh/ssh_host_ed25519_key"] == "600 PRIVATE KEY"
     assert found["pilotlight/boot/outcomes.json"] == "600 {}"
+    assert found["pilotlight/orchestrator/cloud.json"] == "600 enrol-token"
+
+
+def test_the_history_of_updates_stays_with_the_device(data: Path, tmp_path: Path) -> None:
+    file, other = made(data), fill(tmp_path / "other")
+    (other / "pilotlight/orchestrator/updates.json").write_text("history of its own")
+    (other / "pilotlight/orchestrator/cloud.json").write_text("another token")
+    found = content(restored(file, other))
+    assert found["pilotlight/orchestrator/cloud.json"] == "600 enrol-token"
+    assert found["pilotlight/orchestrator/updates.json"] == "600 history of its own"
+    assert found["pilotlight/orchestrator/bundles/upload.raucb"] == "600 bundle"
 
 
 class PowerCut(BaseException):
@@ -206,6 +219,8 @@ def test_a_power_cut_at_any_step_leaves_the_old_or_the_new(data: Path, tmp_path:
         other = tmp_path / f"device-{steps}"
         (other / "pilotlight/etc").mkdir(parents=True)
         (other / "pilotlight/etc/io.yaml").write_text("old")
+        (other / "pilotlight/orchestrator/bundles").mkdir(parents=True)
+        (other / "pilotlight/orchestrator/updates.json").write_text("history of its own")
         restore.stage(other, file, HERE, "anna", PASSPHRASE)
         store = CutStore(steps)
         try:
@@ -215,6 +230,8 @@ def test_a_power_cut_at_any_step_leaves_the_old_or_the_new(data: Path, tmp_path:
                 (other / "pilotlight/etc").mkdir(exist_ok=True)
             restore.apply(other)
         assert {name: text for name, text in content(other).items() if name in PUBLIC | SECRET} == wanted
+        assert (other / "pilotlight/orchestrator/updates.json").read_text() == "history of its own"
+        assert (other / "pilotlight/orchestrator/bundles").is_dir()
         assert not (other / FOLDER).exists()
         assert restore.apply(other) is None
         if store.left > 0:

@@ -20,17 +20,20 @@ PROGRAMS = "pilotlight/runtime"
 NO_PARTS = frozenset({"boot", "lost+found"})
 
 _PART = re.compile(r"pilotlight/[a-z][a-z0-9-]{0,31}|system/(site|ssh)")
-# Temporary files, write-ahead logs of a database that is saved as one file, update bundles, and the key of sessions.
-_LEFT = re.compile(r"\..*|.*\.(new|corrupt|raucb|provision)|.*-(wal|shm|journal)|token\.key|first-admin\.json")
+# Temporary files, write-ahead logs of a database that is saved as one file, and the key of sessions.
+_LEFT = re.compile(r"\..*|.*\.(new|corrupt|provision)|.*-(wal|shm|journal)|token\.key|first-admin\.json")
 _PUBLIC = frozenset({"system/site", PROGRAMS})
+# Where most is of this device: history and bundles of its updates. These alone are saved.
+_SAVED = {"pilotlight/orchestrator": frozenset({"cloud.json"})}
 
 
 class Kind(enum.Enum):
-    """How a file is saved."""
+    """How a file is saved, and what becomes of it when its part is restored: LEFT goes, DEVICE stays as it is."""
 
     PUBLIC = "public"
     SECRET = "secret"  # noqa: S105 - a word, not a secret
     LEFT = "left"
+    DEVICE = "device"
 
 
 def is_part(name: str) -> bool:
@@ -42,6 +45,8 @@ def kind(part: str, path: Sequence[str], mode: int) -> Kind:
     """How the file at ``path`` in a part is saved. What is not known to be public is secret."""
     if any(_LEFT.fullmatch(step) for step in path):
         return Kind.LEFT
+    if path[0] not in _SAVED.get(part, path):
+        return Kind.DEVICE
     if part in _PUBLIC or (part == SETTINGS and mode & 0o004):
         return Kind.PUBLIC
     return Kind.PUBLIC if (part, *path) == ("system/ssh", "authorized_keys") else Kind.SECRET

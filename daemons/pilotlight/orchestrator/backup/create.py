@@ -90,11 +90,11 @@ def _gather(data: Path, public: IO[bytes], secret: IO[bytes] | None) -> dict[str
                 except FileNotFoundError:
                     continue
                 if stat.S_ISDIR(info.st_mode):
-                    if kind(part, inside, 0) is not Kind.LEFT:
+                    if kind(part, inside, 0) not in (Kind.LEFT, Kind.DEVICE):
                         _add_folder(clear, path, name)
                     continue
                 what = kind(part, inside, info.st_mode)
-                if what is Kind.LEFT or not (stat.S_ISREG(info.st_mode) or part == "system/site"):
+                if what in (Kind.LEFT, Kind.DEVICE) or not (stat.S_ISREG(info.st_mode) or part == "system/site"):
                     continue
                 archive = clear if what is Kind.PUBLIC else hidden
                 if archive is None:

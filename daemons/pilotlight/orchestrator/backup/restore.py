@@ -3,7 +3,8 @@
 
 ``stage`` checks the whole backup and unpacks it beside what is in use; the file ``ready.json``, written last, is the
 decision. ``apply`` runs at the next start before any daemon, and again at later ones until it got through: it puts
-each part in its place by two renames, of which the second decides, and removes ``ready.json`` last.
+each part in its place by two renames, of which the second decides, and removes ``ready.json`` last. What stays with the
+device is moved into the new part before.
 """
 
 from __future__ import annotations
@@ -37,13 +38,15 @@ class Ready(msgspec.Struct, frozen=True):
     created: str
     hostname: str
     user: str
+    whole: bool = True
+    """False when it brings no secrets: those of the device stay."""
 
 
 class Store:
     """Changes of the disk, each durable when it returns; tests cut the power between any two. Raises OSError."""
 
     def move(self, source: Path, target: Path) -> None:
-        """Rename a folder; its new parent is made."""
+        """Rename a file or a folder; its new parent is made."""
         target.parent.mkdir(parents=True, exist_ok=True)
         source.rename(target)
         sync_directory(target.parent)
@@ -82,8 +85,6 @@ def stage(data: Path, file: IO[bytes], device: Device, user: str, passphrase: st
             entries.append((path, info))
         whole = backup.manifest.secret is not None and passphrase != ""
         chosen = [part for part, saved in backup.manifest.parts.items() if whole or saved.public]
-        for part in chosen if not whole else ():
-            _carry_over(part, data / part, folder / NEW / part)
         for path, info in reversed(entries):
             if owners:
                 os.chown(path, info.uid, info.gid, follow_symlinks=False)
@@ -91,7 +92,7 @@ def stage(data: Path, file: IO[bytes], device: Device, user: str, passphrase: st
                 path.chmod(info.mode)
                 _sync(path)
         _sync(folder / NEW)
-        ready = Ready(tuple(chosen), backup.manifest.created, backup.manifest.hostname, user)
+        ready = Ready(tuple(chosen), backup.manifest.created, backup.manifest.hostname, user, whole)
         Store().write(folder / READY, msgspec.json.encode(ready))
     except BaseException:
         discard(data)
@@ -134,17 +135,6 @@ def _unpack(path: Path, info: tarfile.TarInfo, content: IO[bytes] | None) -> Non
             shutil.copyfileobj(content, target)
 
 
-def _carry_over(part: str, present: Path, new: Path) -> None:
-    """Copy the secrets that the device has and the backup has not, with owner and rights: they stay as they are."""
-    for path, inside in walk(present):
-        found, target = path.lstat(), new.joinpath(*inside)
-        if not stat.S_ISREG(found.st_mode) or kind(part, inside, found.st_mode) is not Kind.SECRET:
-            continue
-        if target.parent.is_dir() and not target.exists():
-            shutil.copy2(path, target)
-            os.chown(target, found.st_uid, found.st_gid)
-
-
 def apply(data: Path, store: Store | None = None) -> Ready | None:
     """Put a staged restore in place; what it was, None when there is none. Raises OSError: the next start goes on."""
     store = store or Store()
@@ -160,9 +150,27 @@ def apply(data: Path, store: Store | None = None) -> Ready | None:
         if not new.is_dir():
             continue  # put in place before the power went
         if live.exists():
+            if not old.exists():
+                _carry_over(part, live, new, store, secrets=not ready.whole)
             # What stands there after the first rename was made since, empty, by whoever expects the folder.
             store.remove(live) if old.exists() else store.move(live, old)
         store.move(new, live)
     store.remove(folder / READY)
     store.remove(folder)
     return ready
+
+
+def _carry_over(part: str, live: Path, new: Path, store: Store, *, secrets: bool) -> None:
+    """Move what stays with the device into the part that takes its place: one file or folder after the other, each
+    at every moment in one of the two."""
+    stays = {Kind.DEVICE, Kind.SECRET} if secrets else {Kind.DEVICE}
+    for path, inside in list(walk(live)):
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            continue  # its folder was moved
+        target, what = new.joinpath(*inside), kind(part, inside, mode)
+        if what not in stays or target.exists() or not target.parent.is_dir():
+            continue
+        if what is Kind.DEVICE or stat.S_ISREG(mode):
+            store.move(path, target)
