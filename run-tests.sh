@@ -17,7 +17,7 @@ usage: ./run-tests.sh [TIER…] [-- PYTEST ARGUMENTS]
 Installs what is missing (apt packages, a virtual environment in .venv) and runs the tiers:
   unit       decisions, properties, golden bytes, every check; once interpreted, once compiled   (minutes)
   appliance  the real root file system with its systemd in a container                            (minutes)
-  system     the built disk image, booted in an emulated machine                                 (a quarter of an hour)
+  system     the built disk image, booted in an emulated machine; the CM5's, opened              (a quarter of an hour)
   bench      the figures of tests/bench, printed as a table; not part of a plain run
 Without a tier the first three run. Example: ./run-tests.sh unit -- -k journal
 TEXT
@@ -81,8 +81,9 @@ run_appliance() {
 }
 
 run_system() {
-  say "system tests: the disk image in an emulated machine"
+  say "system tests: the disk image in an emulated machine; the one for the CM5, opened"
   ./build-image.sh build qemu-arm64
+  ./build-image.sh build cm5
   .venv/bin/python -m pytest tests/system "$@"
 }
 

@@ -89,8 +89,8 @@ def foreign_sources(folder: Path = FOLDER) -> dict[str, list[str]]:
 def build_tree(arch: str, version: str) -> Artefact:
     """A tree with the kernel's headers, its build programs (both in `usr`) and the wanted sources (in `source`)."""
     need = packages_for(version)
-    headers = apt.fetch_packages("headers", [*need.headers, need.source], arch)
-    programs = apt.fetch_packages("kbuild", need.tools, host.architecture())
+    headers = apt.fetch_packages("kernel-headers", [*need.headers, need.source], arch)
+    programs = apt.fetch_packages("kernel-kbuild", need.tools, host.architecture())
     files = sorted({file for listed in foreign_sources().values() for file in listed})
 
     def make(target: Path, log: Log) -> None:
