@@ -44,7 +44,7 @@ def entry(board: Mapping[str, object], version: str, download: Download, when: i
         "release_date": time.strftime("%Y-%m-%d", time.gmtime(when)),
         "devices": board["devices"],
         "architecture": "armv8",
-        "init_format": "none",
+        "init_format": "rpi-preseed",
     }
 
 

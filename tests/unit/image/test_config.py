@@ -63,7 +63,7 @@ def test_a_wrong_value_is_an_error(line: str, tmp_path: Path) -> None:
 
 
 def test_only_what_differs_from_the_defaults_is_kept(tmp_path: Path) -> None:
-    (tmp_path / "full").write_text("CONFIG_BOARD_QEMU_AMD64=y\nCONFIG_DEVELOPMENT=y\nCONFIG_EXTRA_SSH=n\n")
+    (tmp_path / "full").write_text("CONFIG_BOARD_QEMU_AMD64=y\nCONFIG_DEVELOPMENT=y\nCONFIG_EXTRA_FIREWALL=n\n")
     assert kconfig.main(["minimal", str(tmp_path / "full"), str(tmp_path / "min")]) == 0
     assert config.parse((tmp_path / "min").read_text()) == {"BOARD_QEMU_AMD64": "y", "DEVELOPMENT": "y"}
 

@@ -133,6 +133,8 @@ def test_imagers_entry_has_what_imager_requires(tmp_path: Path) -> None:
     assert entry["image_download_sha256"] == hashlib.sha256(b"packed").hexdigest()
     assert entry["release_date"] == "2026-01-01"
     assert entry["devices"]
+    # What Imager asks the person then is written as the device reads it at its first start.
+    assert entry["init_format"] == "rpi-preseed"
 
 
 def test_digests_are_as_sha256sum_reads_them(tmp_path: Path) -> None:
