@@ -42,6 +42,10 @@ await_partition() { # await_partition LABEL: as partition, but waits for the dis
   done
 }
 
+watch() { # starts the watchdog, or calms it: whatever hangs from here on ends in a restart; systemd takes it over
+  [ ! -c /dev/watchdog0 ] || echo >/dev/watchdog0
+}
+
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
@@ -50,6 +54,7 @@ mount -t tmpfs -o mode=755,nosuid,nodev run /run
 while read -r module; do
   insmod "/modules/$module.ko" || echo "pilotlight: module $module does not load" >/dev/console
 done </modules/order
+watch
 
 slot='' roothash='' offset=''
 read -r line </proc/cmdline
@@ -90,6 +95,7 @@ if [ -n "$data" ] && mount -t ext4 -o ro,noload "$data" /data 2>/dev/null; then
   umount /data
 fi
 
+watch
 mount --move /proc /sysroot/proc
 mount --move /sys /sysroot/sys
 mount --move /dev /sysroot/dev

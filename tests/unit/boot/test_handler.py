@@ -12,9 +12,19 @@ from hypothesis import strategies as st
 from pilotlight.orchestrator.boot import __main__ as handler
 from pilotlight.orchestrator.boot import store, texts
 from pilotlight.orchestrator.boot.core import ATTEMPTS, Commit, Facts, Pending, Refused
-from pilotlight.orchestrator.boot.store import Places
 
 from image import boot_files
+
+
+class Places:
+    """The handler's places as paths."""
+
+    def __init__(self, root: Path) -> None:
+        self.real = store.Places(str(root))
+
+    def __getattr__(self, name: str) -> Path:
+        return Path(getattr(self.real, name))
+
 
 FAT = bytes(82) + b"FAT32   " + bytes(420) + b"\x55\xaa"
 
@@ -42,7 +52,7 @@ def start(root: Path, slot: str, tryboot: bool) -> None:
 
 
 def run(root: Path, *words: str) -> int:
-    return handler.main(list(words), root)
+    return handler.main(list(words), str(root))
 
 
 def ask(root: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -168,9 +178,9 @@ def test_without_a_device_tree_the_command_line_tells(root: Path) -> None:
     for name in ("partition", "tryboot"):
         (places.bootloader / name).unlink()
     places.command_line.write_text("rauc.slot=B pilotlight.partition=3 pilotlight.tryboot=1")
-    assert store.facts(places) == Facts(3, True, "B")
+    assert store.facts(places.real) == Facts(3, True, "B")
     places.command_line.write_text("rauc.slot=B")
-    assert store.facts(places) == Facts(None, False, "B")
+    assert store.facts(places.real) == Facts(None, False, "B")
 
 
 def test_the_commit_is_one_write_of_one_sector_in_place(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,13 +195,13 @@ def test_the_commit_is_one_write_of_one_sector_in_place(root: Path, monkeypatch:
         writes.append((len(data), offset))
         return real_write(descriptor, data, offset)
 
-    def opened(path: Path, how: int, *more: int) -> int:
+    def opened(path: str, how: int, *more: int) -> int:
         flags.append(how)
         return real_open(path, how, *more)
 
     monkeypatch.setattr(store.os, "pwrite", pwrite)
     monkeypatch.setattr(store.os, "open", opened)
-    store.perform(places, [Commit("B")])
+    store.perform(places.real, [Commit("B")])
     assert writes == [(512, 0)]
     assert flags[0] & os.O_DIRECT and flags[0] & os.O_SYNC == os.O_SYNC
     assert not flags[0] & (os.O_CREAT | os.O_TRUNC)
@@ -202,7 +212,7 @@ def test_a_file_of_another_size_is_not_touched(root: Path) -> None:
     file = Places(root).configuration / "autoboot.txt"
     file.write_bytes(b"[all]\nboot_partition=2\n")
     with pytest.raises(Refused):
-        store.overwrite_sector(file, texts.autoboot("B"))
+        store.overwrite_sector(str(file), texts.autoboot("B"))
     assert file.read_bytes() == b"[all]\nboot_partition=2\n"
 
 
@@ -225,7 +235,7 @@ def test_history_is_bounded_and_has_nothing_twice(root: Path) -> None:
     places = Places(root)
     for number in range(store.OUTCOMES_LIMIT + 5):
         record = handler.core.Record(Pending("B", time=number), "failed", ("x",))
-        store.perform(places, [record, record])
+        store.perform(places.real, [record, record])
     kept = json.loads(places.outcomes.read_text())
     assert [entry["time"] for entry in kept] == list(range(5, store.OUTCOMES_LIMIT + 5))
 

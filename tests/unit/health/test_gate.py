@@ -11,13 +11,23 @@ from pilotlight.daemon import Unavailable
 from pilotlight.orchestrator.boot import __main__ as handler
 from pilotlight.orchestrator.boot import store
 from pilotlight.orchestrator.boot.core import Pending
-from pilotlight.orchestrator.boot.store import Places
 from pilotlight.orchestrator.core import DAEMONS
 from pilotlight.orchestrator.health import __main__ as gate
 from pilotlight.orchestrator.health import look as looking
 from pilotlight.orchestrator.health.core import Daemon, Look, Wanted, mounted, reasons
 
 from image import boot_files
+
+
+class Places:
+    """The handler's places as paths."""
+
+    def __init__(self, root: Path) -> None:
+        self.real = store.Places(str(root))
+
+    def __getattr__(self, name: str) -> Path:
+        return Path(getattr(self.real, name))
+
 
 MOUNTS = """\
 22 1 253:0 / / ro,relatime shared:1 - erofs /dev/mapper/root ro,user_xattr
@@ -108,7 +118,7 @@ def started(places: Places, partition: int, tryboot: bool, slot: str) -> None:
 def trial(places: Places, ran: bool = False) -> None:
     started(places, 3, tryboot=True, slot="B")
     wish = Pending("B", "1.1.0", 7, attempts=1, armed=True, started=True, ran=ran)
-    store.perform(places, [handler.core.Keep(wish)])
+    store.perform(places.real, [handler.core.Keep(wish)])
 
 
 def run(places: Places, fake: Fake, deadline_s: float = 0.0) -> int:

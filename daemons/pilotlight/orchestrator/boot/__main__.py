@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from pathlib import Path
 
 from . import core, store
 from .core import Changes, Configuration, Facts, Refused
@@ -99,7 +98,7 @@ def say(level: int, message: str) -> None:
 
 def run(verb: str, words: list[str], places: Places) -> int:
     """Do what a verb says; the exit code."""
-    with store.locked(places):
+    with store.Lock(places):
         configuration, facts = store.load(places), store.facts(places)
         told = answer(verb, words, configuration, facts)
         if told is not None:
@@ -117,7 +116,7 @@ def run(verb: str, words: list[str], places: Places) -> int:
     return 0
 
 
-def main(arguments: list[str], root: Path = Path("/")) -> int:
+def main(arguments: list[str], root: str = "/") -> int:
     """Entry; `root` is the root directory, for tests."""
     try:
         return run(arguments[0], arguments[1:], Places(root)) if arguments else usage()

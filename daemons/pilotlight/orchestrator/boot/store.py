@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the boot configuration and carries out changes to it, each durable before the next begins.
 
+RAUC starts the handler several times for one command: modules that are slow to load (pathlib, json, re) stay out.
+
 The partition has a whole ``autoboot.txt`` at every instant: that one sector is overwritten in place, and the file's
 place, size and name never change.
 """
@@ -10,9 +12,6 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from . import texts
 from .core import (
@@ -30,45 +29,54 @@ from .core import (
     Refused,
 )
 
-AUTOBOOT, PENDING = "autoboot.txt", "pending.json"
 OUTCOMES_LIMIT = 32  # trials that are remembered
+SIZE_LIMIT = 1 << 20  # bytes that are read of any file
 
 
 class Places:
     """Where things are; `root` is the root directory, for tests."""
 
-    def __init__(self, root: Path = Path("/")) -> None:
-        self.configuration = root / "boot/config"
-        self.bootloader = root / "proc/device-tree/chosen/bootloader"
-        self.command_line = root / "proc/cmdline"
-        self.outcomes = root / "data/pilotlight/boot/outcomes.json"
-        self.statuses = root / "data/rauc/central.raucs"
-        self.programs = root / "data/pilotlight/runtime/state.json"
-        self.status = root / "run/pilotlight/boot/status.json"
-        self.reboot_parameter = root / "run/systemd/reboot-param"
-        self.firmware_port = root / "dev/virtio-ports/io.pilotlight.tryboot"
-        self.partitions = root / "dev/disk/by-partlabel"
+    def __init__(self, root: str = "/") -> None:
+        self.configuration = os.path.join(root, "boot/config")
+        self.autoboot = os.path.join(self.configuration, "autoboot.txt")
+        self.pending = os.path.join(self.configuration, "pending.json")
+        self.bootloader = os.path.join(root, "proc/device-tree/chosen/bootloader")
+        self.command_line = os.path.join(root, "proc/cmdline")
+        self.outcomes = os.path.join(root, "data/pilotlight/boot/outcomes.json")
+        self.statuses = os.path.join(root, "data/rauc/central.raucs")
+        self.programs = os.path.join(root, "data/pilotlight/runtime/state.json")
+        self.status = os.path.join(root, "run/pilotlight/boot/status.json")
+        self.reboot_parameter = os.path.join(root, "run/systemd/reboot-param")
+        self.firmware_port = os.path.join(root, "dev/virtio-ports/io.pilotlight.tryboot")
+        self.partitions = os.path.join(root, "dev/disk/by-partlabel")
+
+    def flag(self, slot: str) -> str:
+        """The file that says that a slot is good."""
+        return os.path.join(self.configuration, f"good-{slot.lower()}")
 
 
-@contextmanager
-def locked(places: Places) -> Iterator[None]:
-    """Keep other verbs out until the block ends. Raises Refused when there is no boot configuration."""
-    try:
-        directory = os.open(places.configuration, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise Refused(f"there is no boot configuration: {error}") from None
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(directory)
+class Lock:
+    """Keeps other verbs out until the block ends. Raises Refused when there is no boot configuration."""
+
+    def __init__(self, places: Places) -> None:
+        self._path = places.configuration
+
+    def __enter__(self) -> None:
+        try:
+            self._directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise Refused(f"there is no boot configuration: {error}") from None
+        fcntl.flock(self._directory, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._directory)
 
 
 def facts(places: Places) -> Facts:
     """What the firmware and the command line tell. Where there is no device tree, the latter tells both."""
     words = dict(word.partition("=")[::2] for word in _text(places.command_line).split())
-    partition = _cell(places.bootloader / "partition")
-    tryboot = _cell(places.bootloader / "tryboot")
+    partition = _cell(os.path.join(places.bootloader, "partition"))
+    tryboot = _cell(os.path.join(places.bootloader, "tryboot"))
     if partition is None and (told := words.get("pilotlight.partition", "")).isdigit():
         partition, tryboot = int(told), int(words.get("pilotlight.tryboot") == "1")
     return Facts(partition, bool(tryboot), words.get("rauc.slot", ""))
@@ -76,18 +84,16 @@ def facts(places: Places) -> Facts:
 
 def load(places: Places) -> Configuration:
     """The boot configuration. Raises Refused when it cannot be read or understood."""
-    where = places.configuration
     try:
-        data = (where / AUTOBOOT).read_bytes()
+        committed = texts.committed(_bytes(places.autoboot))
     except OSError as error:
         raise Refused(f"the boot configuration cannot be read: {error}") from None
     try:
-        with (where / PENDING).open("rb") as file:
-            pending = texts.decode(file.read(texts.PENDING_LIMIT))
+        pending = texts.decode(_bytes(places.pending))
     except OSError:
         pending = None
-    good = frozenset(slot for slot in PARTITIONS if (where / _flag(slot)).exists())
-    return Configuration(texts.committed(data), pending, good)
+    good = frozenset(slot for slot in PARTITIONS if os.path.exists(places.flag(slot)))
+    return Configuration(committed, pending, good)
 
 
 def perform(places: Places, changes: Changes) -> str:
@@ -108,21 +114,20 @@ def perform(places: Places, changes: Changes) -> str:
 
 
 def _perform(places: Places, change: Change) -> None:
-    where = places.configuration
     if isinstance(change, Commit):
-        overwrite_sector(where / AUTOBOOT, texts.autoboot(change.slot))
+        overwrite_sector(places.autoboot, texts.autoboot(change.slot))
     elif isinstance(change, Keep):
-        replace(where / PENDING, texts.encode(change.pending), 0o600)
+        replace(places.pending, texts.encode(change.pending), 0o600)
     elif isinstance(change, Forget):
-        _remove(where / PENDING)
+        _remove(places.pending)
     elif isinstance(change, Good):
-        os.close(os.open(where / _flag(change.slot), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        _sync(where)
+        os.close(os.open(places.flag(change.slot), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _sync(places.configuration)
     elif isinstance(change, Bad):
-        _remove(where / _flag(change.slot))
+        _remove(places.flag(change.slot))
 
 
-def overwrite_sector(path: Path, data: bytes) -> None:
+def overwrite_sector(path: str, data: bytes) -> None:
     """Overwrite a file of one sector in place, past all caches. Raises OSError or Refused; then it is as before."""
     if len(data) != texts.SECTOR:
         raise ValueError("a commit is one sector")
@@ -141,24 +146,23 @@ def overwrite_sector(path: Path, data: bytes) -> None:
         os.close(descriptor)
 
 
-def replace(path: Path, data: bytes, mode: int) -> None:
+def replace(path: str, data: bytes, mode: int) -> None:
     """Replace a file: write beside it, sync, rename over it, sync the directory. Raises OSError."""
-    beside = path.with_name(path.name + ".new")
+    beside = path + ".new"
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
         os.write(descriptor, data)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    beside.rename(path)
-    _sync(path.parent)
+    os.rename(beside, path)
+    _sync(os.path.dirname(path))
 
 
 def has_boot_files(places: Places, slot: str) -> bool:
     """Whether the boot partition of a slot looks like what the firmware can read, a FAT file system."""
     try:
-        with (places.partitions / f"boot-{slot.lower()}").open("rb") as disk:
-            sector = disk.read(texts.SECTOR)
+        sector = _bytes(os.path.join(places.partitions, f"boot-{slot.lower()}"), texts.SECTOR)
     except OSError:
         return False
     return sector[510:] == b"\x55\xaa" and sector[82:87] == b"FAT32"
@@ -176,15 +180,16 @@ def program_wanted(places: Places) -> bool:
 
 def ask_firmware(places: Places) -> None:
     """Set the one-shot flag for this restart: by the reboot argument, and in an emulated machine by its port."""
-    places.reboot_parameter.parent.mkdir(parents=True, exist_ok=True)
-    places.reboot_parameter.write_text("0 tryboot")
-    if places.firmware_port.exists():
-        with places.firmware_port.open("wb", buffering=0) as port:
+    os.makedirs(os.path.dirname(places.reboot_parameter), exist_ok=True)
+    with open(places.reboot_parameter, "w") as parameter:
+        parameter.write("0 tryboot")
+    if os.path.exists(places.firmware_port):
+        with open(places.firmware_port, "wb", buffering=0) as port:
             port.write(b"tryboot\n")
 
 
 def _record(places: Places, change: Record) -> None:
-    import json  # slow to load, and rarely needed
+    import json
 
     try:
         kept = json.loads(_text(places.outcomes) or "[]")
@@ -197,7 +202,7 @@ def _record(places: Places, change: Record) -> None:
     }  # fmt: skip
     # The power may go between this and the change that makes it final: then it comes again.
     if kept[-1:] != [entry]:
-        places.outcomes.parent.mkdir(parents=True, exist_ok=True)
+        os.makedirs(os.path.dirname(places.outcomes), exist_ok=True)
         replace(places.outcomes, json.dumps([*kept, entry][-OUTCOMES_LIMIT:], indent=1).encode(), 0o644)
 
 
@@ -205,20 +210,17 @@ def publish(places: Places, status: dict[str, object]) -> None:
     """Let everybody read what the boot handler knows, until the next start."""
     import json
 
-    places.status.parent.mkdir(parents=True, exist_ok=True)
+    os.makedirs(os.path.dirname(places.status), exist_ok=True)
     replace(places.status, json.dumps(status, indent=1).encode() + b"\n", 0o644)
 
 
-def _flag(slot: str) -> str:
-    return f"good-{slot.lower()}"
+def _remove(path: str) -> None:
+    if os.path.exists(path):
+        os.unlink(path)
+        _sync(os.path.dirname(path))
 
 
-def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    _sync(path.parent)
-
-
-def _sync(directory: Path) -> None:
+def _sync(directory: str) -> None:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -226,16 +228,21 @@ def _sync(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _text(path: Path) -> str:
+def _bytes(path: str, limit: int = SIZE_LIMIT) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(limit)
+
+
+def _text(path: str) -> str:
     try:
-        return path.read_text("utf-8", "replace")
+        return _bytes(path).decode("utf-8", "replace")
     except OSError:
         return ""
 
 
-def _cell(path: Path) -> int | None:
+def _cell(path: str) -> int | None:
     try:
-        data = path.read_bytes()
+        data = _bytes(path)
     except OSError:
         return None
     return int.from_bytes(data, "big") if len(data) == 4 else None

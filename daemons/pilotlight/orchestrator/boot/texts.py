@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 
 from .core import PARTITIONS, Pending, Refused, other
 
 SECTOR = 512
-PENDING_LIMIT = 32768  # bytes; what encode makes of the longest reasons is less
 
 
 def autoboot(slot: str) -> bytes:
@@ -38,12 +36,16 @@ def committed(data: bytes) -> str:
 
 def encode(pending: Pending) -> bytes:
     """``pending.json``: the wish and a checksum over it."""
+    import json  # slow to load, and mostly there is no wish
+
     body = pending._asdict() | {"reasons": list(pending.reasons)}
     return json.dumps(body | {"check": _check(body)}, indent=1).encode() + b"\n"
 
 
 def decode(data: bytes) -> Pending | None:
     """The wish in a ``pending.json``; None when it is not whole: then the committed slot is started, as ever."""
+    import json
+
     try:
         body = json.loads(data)
         check = body.pop("check")
@@ -54,6 +56,8 @@ def decode(data: bytes) -> Pending | None:
 
 
 def _check(body: dict[str, object]) -> int:
+    import json
+
     return zlib.crc32(json.dumps(body, sort_keys=True).encode())
 
 

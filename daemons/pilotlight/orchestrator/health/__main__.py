@@ -52,9 +52,10 @@ def run(
     appliance: Judged, root: Path, settle_s: float, deadline_s: float, sleep: Callable[[float], None] = time.sleep
 ) -> int:
     """Judge the running slot and do what follows from it; the exit code. `root` is the root directory."""
-    places = Places(root)
-    with store.locked(places):
+    places = Places(str(root))
+    with store.Lock(places):
         configuration, facts = store.load(places), store.facts(places)
+        store.publish(places, handler.status(configuration, facts))
     trial, pending, slot = boot.on_trial(configuration, facts), configuration.pending, ""
     try:
         running = boot.current(facts)
@@ -75,7 +76,7 @@ def run(
     if not trial:
         return 1
     log.error("the trial has failed: the machine restarts into the old slot", event="trial-failed")
-    handler.main(["fail", *found], root)
+    handler.main(["fail", *found], str(root))
     appliance.restart()
     return 2
 
