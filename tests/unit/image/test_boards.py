@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from pilotlight.runtime.settings import RuntimeSettings
 
-from image import boot_files, kernel
+from image import boot_files, kernel, run
+from image.errors import BuildError
 
 PROJECT = Path(__file__).parents[3]
 CM5 = PROJECT / "bsp/cm5"
@@ -134,6 +135,16 @@ def test_what_is_loaded_at_start_is_in_the_image() -> None:
         assert set(kernel.wanted(path.read_text())) <= set(
             kernel.wanted((PROJECT / f"bsp/{board}/modules").read_text())
         )
+
+
+@pytest.mark.parametrize("board", ["container", "qemu-arm64", "qemu-amd64"])
+def test_what_can_be_played_here_is_run(board: str) -> None:
+    run.refuse_real(board, board != "container")
+
+
+def test_hardware_is_flashed_not_run() -> None:
+    with pytest.raises(BuildError, match=r"flash DEVICE cm5.*run qemu-arm64"):
+        run.refuse_real("cm5", True)
 
 
 def test_boards_with_a_disk_have_the_same_file_systems_and_networks() -> None:
