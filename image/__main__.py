@@ -141,7 +141,7 @@ def clean(what: str | None) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line says; 0, 1 when it could not be done (the reason is on stderr), 2 for a usage error."""
     command = parser()
-    options = command.parse_args(arguments)
+    options = command.parse_intermixed_args(arguments)
     apt.Locked.insist = options.locked
     try:
         device, word = words_of(options)

@@ -2,7 +2,7 @@
 """What is in an image: Debian's packages, what was compiled from other sources, and our own; with their licences."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from image.tools import Tools
 DOCUMENTS = Path("usr/share/doc")
 # Packages whose files are the kernel and its modules.
 KERNEL = re.compile(r"linux-(binary|modules)-")
+MODULES_LICENCE = "GPL-2.0-only"
 LINK_LIMIT = 8  # documents of a package may be a link to those of another
 
 
@@ -84,8 +85,8 @@ def contents(listing: str) -> list[str]:
     return [path.removeprefix("./").rstrip("/") for path in paths]
 
 
-def own(version: str, arch: str, root: Path, modules: Mapping[str, str]) -> list[Component]:
-    """What is not Debian's: our daemons, RAUC, and kernel modules of ours by name and licence."""
+def own(version: str, arch: str, root: Path) -> list[Component]:
+    """What is compiled by the build beside the kernel's modules: our daemons, and RAUC with its licence in `root`."""
     text = copyright_of(root, "rauc")
     return [
         Component("pilotlight", version, arch, source="pilotlight", licences=("Apache-2.0",)),
@@ -93,8 +94,21 @@ def own(version: str, arch: str, root: Path, modules: Mapping[str, str]) -> list
             "rauc", rauc.VERSION, arch, rauc.SHA256, source="rauc", homepage="https://rauc.io",
             licences=(rauc.LICENCE,), text=text,
         ),
-        *(Component(name, version, arch, source="pilotlight", licences=(what,)) for name, what in modules.items()),
     ]  # fmt: skip
+
+
+def modules(names: Iterable[str], foreign: Iterable[str], version: str, kernel: str, arch: str) -> list[Component]:
+    """Kernel modules that Debian's kernel lacks: ours at our version, others from the kernel's source at its version.
+
+    The name of one that is not ours begins with a name in `foreign`.
+    """
+    taken = tuple(foreign)
+    return [
+        Component(name, kernel, arch, source="linux", licences=(MODULES_LICENCE,))
+        if name.startswith(taken)
+        else Component(name, version, arch, source="pilotlight", licences=(MODULES_LICENCE,))
+        for name in names
+    ]
 
 
 def package_list(components: Iterable[Component]) -> str:

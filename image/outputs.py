@@ -17,11 +17,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from image import apt, blockmap, bundle, disk_layout, imager, initramfs, inventory, keys, sbom, version
+from image import apt, blockmap, bundle, disk_layout, imager, initramfs, inventory, keys, modules, sbom, version
 from image.config import Board
 from image.disk import Disk, sizes_of
-from image.kernel import Kernel
-from image.slot import source_time
+from image.kernel import Kernel, select
+from image.slot import board_list, source_time
 from image.steps import BUILD, PROJECT, Artefact, Input, Log, step
 from image.system import repository_of
 from image.tools import Tools, tools
@@ -94,15 +94,14 @@ def components(
     names = inventory.owners(log, use, boot.path, started)
     found = inventory.from_stanzas(apt.split((repository.path / "Packages").read_text()), root)
     found += inventory.from_stanzas(apt.split((boot.path / "Packages").read_text()), kernel, names)
-    own = inventory.own(number, board.arch, root, own_modules(root, kernel))
+    own = inventory.own(number, board.arch, root)
+    there = Kernel.find(kernel)
+    wanted = [*board_list(board.name, "modules"), *board_list(board.name, "initramfs-modules")]
+    files = [Path(file) for file in select(there, wanted)]
+    built = [file.name.partition(".")[0] for file in files if file.parts[0] == modules.PLACE]
+    own += inventory.modules(built, modules.foreign_sources(), number, there.version, board.arch)
     # A library may be in both, from the same package.
     return sorted({*found, *own})
-
-
-def own_modules(root: Path, kernel: Path) -> dict[str, str]:
-    """Kernel modules that are not Debian's, by name, with their licence; the kernel insists that they tell one."""
-    place = Kernel.find(kernel).modules / "updates"
-    return {path.name.partition(".")[0]: "GPL-2.0-only" for path in sorted(place.glob("*.ko*"))}
 
 
 def describe(made: Outputs, image: Path, place: str) -> imager.Download:

@@ -19,6 +19,7 @@ from tests.system.conftest import BOARD
 
 OUT = BUILD / BOARD / "out"
 MIB = disk_layout.MIB
+MAKERS = ("Linux", "Pilotlight", "Rauc")
 
 
 def tool(*words: str | Path) -> str:
@@ -216,6 +217,11 @@ def test_the_lists_name_what_is_in_the_root(root: Path, stem: str) -> None:
     names = {part["name"] for part in told["packages"]}
     documents = {path.name for path in (root / "usr/share/doc").iterdir() if (path / "copyright").exists()}
     assert documents - names == set()
+    built = {path.name.partition(".")[0] for path in root.glob("usr/lib/modules/*/updates/*.ko*")}
+    ours = {
+        part["name"] for part in told["packages"] if part.get("supplier") in (f"Organization: {who}" for who in MAKERS)
+    }
+    assert ours == built | {"pilotlight", "rauc"}
     licences = (OUT / f"{stem}.licences").read_text()
     assert all(f"\n{line.replace('=', ' ', 1)}: " in licences for line in listed)
 

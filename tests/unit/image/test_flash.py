@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from image import __main__ as command
 from image import blockmap, flash
 from image.blockmap import BLOCK, BlockMap
 from image.errors import BuildError
@@ -167,3 +168,35 @@ def test_lsblk_of_this_machine_is_understood() -> None:
     words = ["lsblk", "--json", "--bytes", "--output", flash.COLUMNS]
     told = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
     assert [flash.read_device(one).path for one in told["blockdevices"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("build cm5", (None, "cm5")),
+        ("build", (None, None)),
+        ("flash /dev/sdb cm5", ("/dev/sdb", "cm5")),
+        ("flash --yes /dev/sdb cm5", ("/dev/sdb", "cm5")),
+        ("flash /dev/sdb", ("/dev/sdb", None)),
+        ("clean all", (None, "all")),
+    ],
+)
+def test_words_of_the_command_line(line: str, told: tuple[str | None, str | None]) -> None:
+    assert command.words_of(command.parser().parse_intermixed_args(line.split())) == told
+
+
+@pytest.mark.parametrize(("line", "reason"), [("flash", "name the disk"), ("build a b", "one word too many")])
+def test_a_wrong_number_of_words_is_refused(line: str, reason: str) -> None:
+    with pytest.raises(BuildError, match=reason):
+        command.words_of(command.parser().parse_intermixed_args(line.split()))
+
+
+def test_clean_keeps_keys_and_what_was_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "BUILD", tmp_path)
+    for name in ("cache", "keys", "keys.20260101T000000Z", "cm5", "tools"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "config").touch()
+    command.clean(None)
+    assert {path.name for path in tmp_path.iterdir()} == {"cache", "config", "keys", "keys.20260101T000000Z"}
+    command.clean("all")
+    assert {path.name for path in tmp_path.iterdir()} == {"keys", "keys.20260101T000000Z"}

@@ -148,3 +148,10 @@ def test_digests_are_as_sha256sum_reads_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ending", [".img.zst", ".bmap", ".raucb"])
 def test_names_have_board_and_version(ending: str, tmp_path: Path) -> None:
     assert outputs.Outputs(tmp_path, "pilotlight-cm5-1.4.0").path(ending).name == f"pilotlight-cm5-1.4.0{ending}"
+
+
+def test_modules_have_the_version_of_whoever_wrote_them() -> None:
+    made = inventory.modules(["rpi-tryboot", "spi-dw-mmio"], ["spi-dw", "i2c-stub"], "1.4.0", "7.3.4-rt", "arm64")
+    assert [(one.name, one.version, one.source) for one in made] == [
+        ("rpi-tryboot", "1.4.0", "pilotlight"), ("spi-dw-mmio", "7.3.4-rt", "linux"),
+    ]  # fmt: skip
