@@ -63,7 +63,7 @@ def new_warnings(before: str, after: str) -> list[str]:
 
 
 def trees_for(board: Board, source: Artefact, use: Tools) -> Artefact | None:
-    """A directory with the device trees of a board, and the compiled overlays in `overlays`; None where it has none.
+    """A directory with the device trees of a board, and all overlays, compiled, in `overlays`; None where it has none.
 
     `source` is the unpacked kernel. Raises BuildError, also for any warning that the base does not have.
     """
@@ -79,9 +79,8 @@ def trees_for(board: Board, source: Artefact, use: Tools) -> Artefact | None:
         compiled = target / "overlays"
         compiled.mkdir(parents=True)
         base = kernel.modules / "dtb" / plan.base
-        for name in sorted({name for overlays in plan.trees.values() for name in overlays}):
-            text = own / "overlays" / f"{name}.dtso"
-            use.run(log, ["sh", "-c", COMPILE, "compile", include, text, compiled / f"{name}.dtbo"])
+        for text in sorted((own / "overlays").glob("*.dtso")):
+            use.run(log, ["sh", "-c", COMPILE, "compile", include, text, compiled / f"{text.stem}.dtbo"])
         before = use.output(log, ["sh", "-c", WARNINGS, "warnings", base])
         for name, overlays in plan.trees.items():
             merge(log, use, base, [compiled / f"{overlay}.dtbo" for overlay in overlays], target / name)

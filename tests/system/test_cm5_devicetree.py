@@ -14,6 +14,7 @@ from tests.support.opened import EMMC, HOME, LITE, Opened, opened, tree, use
 __all__ = ["opened", "tree", "use"]
 
 GOLDEN = Path(__file__).parent / "golden" / "cm5.dts"
+OVERLAYS = HOME / "devicetree" / "overlays"
 
 SOC, AXI = "/soc@107c000000", "/axi/pcie@1000120000/pci@0,0/dev@0,0/pci-ep-bus@1"
 CARD, ETHERNET, GPIO = f"{SOC}/mmc@fff000", f"{AXI}/ethernet@40100000", f"{AXI}/pinctrl@400d0000"
@@ -202,7 +203,7 @@ def test_every_reference_points_at_something(tree: DeviceTree) -> None:
 def test_the_overlays_are_what_was_reviewed(opened: Opened, use: Tools) -> None:
     """Their text as the compiler understood it; after a change that is meant: copy build/results/cm5.dts there."""
     parts = []
-    for overlay in sorted((HOME / "devicetree/overlays").glob("*.dtbo")):
+    for overlay in sorted(OVERLAYS.glob("*.dtbo")):
         text = HOME / "opened" / f"{overlay.stem}.dts"
         disks.run(use, "dtc", "-q", "-s", "-I", "dtb", "-O", "dts", "-o", text, overlay)
         parts.append(f"// {overlay.stem}\n{text.read_text()}")
@@ -215,3 +216,18 @@ def test_the_overlays_are_what_was_reviewed(opened: Opened, use: Tools) -> None:
 def test_the_trees_in_the_image_are_those_that_were_compiled_without_a_warning(opened: Opened) -> None:
     for name in (EMMC, LITE):
         assert opened.boot[name] == (HOME / "devicetree" / name).read_bytes()
+
+
+def test_the_radio_can_be_switched_on(opened: Opened, use: Tools) -> None:
+    """It is in no image unless it is chosen; its overlay goes onto the tree that is in this one."""
+    with_radio = HOME / "opened/radio.dtb"
+    disks.run(use, "fdtoverlay", "-i", HOME / "opened/boot" / EMMC, "-o", with_radio, *OVERLAYS.glob("wifi.dtbo"))
+    tree = DeviceTree(with_radio.read_bytes())
+    assert tree.node("sdio2").strings("status") == ["okay"]
+    antennas = {name: node for name, node in tree.node(AON).children.items() if "gpio-hog" in node.properties}
+    assert {name: node.cells("gpios") for name, node in antennas.items()} == {
+        "antenna-on-board-hog": [5, ACTIVE_HIGH],
+        "antenna-socket-hog": [6, ACTIVE_HIGH],
+    }
+    assert "output-high" in antennas["antenna-on-board-hog"].properties
+    assert "output-low" in antennas["antenna-socket-hog"].properties
