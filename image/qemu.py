@@ -41,6 +41,7 @@ class Setup:
     web_port: int = WEB_PORT  # port of localhost that reaches the appliance's web
     words: Sequence[str] = ()  # more words for the kernel's command line
     credentials: Mapping[str, str] = field(default_factory=dict)  # systemd credentials by name, each in base64
+    record: Path | None = None  # file that takes down every write to the disk, in its order
     console: Path | None = None  # where people reach the serial line, relative to the project; else the caller has it
 
 
@@ -65,8 +66,7 @@ def command(setup: Setup, loaded: Loaded, serial: int, monitor: int, tryboot: in
         "-accel", "tcg,thread=multi", "-nodefaults", "-no-reboot",
         "-kernel", str(loaded.kernel), "-initrd", str(loaded.initramfs), "-append", " ".join(line),
         *(["-dtb", str(loaded.device_tree)] if loaded.device_tree else []),
-        "-drive", f"file={setup.layer},format=qcow2,if=none,id=disk,cache=writeback,discard=unmap",
-        "-device", "virtio-blk-pci,drive=disk",
+        *drive(setup),
         "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{setup.web_port}-:{WEB_PORT}",
         "-device", "virtio-net-pci,netdev=net,romfile=",
         "-device", "virtio-rng-pci",
@@ -76,6 +76,22 @@ def command(setup: Setup, loaded: Loaded, serial: int, monitor: int, tryboot: in
         "-device", "virtio-serial-pci", "-chardev", f"socket,id=tryboot,fd={tryboot}",
         "-device", f"virtserialport,chardev=tryboot,name={TRYBOOT_PORT}",
     ]  # fmt: skip
+
+
+def drive(setup: Setup) -> list[str]:
+    """The words for the disk: the layer, and before it what takes down the writes, if wanted."""
+    opened = ["-blockdev", f"driver=file,node-name=file,filename={setup.layer},discard=unmap"]
+    if setup.record is None:
+        opened += ["-blockdev", "driver=qcow2,node-name=disk,file=file,discard=unmap"]
+    else:
+        more = "on" if setup.record.exists() and setup.record.stat().st_size else "off"
+        opened += [
+            "-blockdev", "driver=qcow2,node-name=layer,file=file,discard=unmap",
+            "-blockdev", f"driver=file,node-name=record,filename={setup.record}",
+            "-blockdev", f"driver=blklogwrites,node-name=disk,file=layer,log=record,log-append={more},"
+            "log-super-update-interval=1",
+        ]  # fmt: skip
+    return [*opened, "-device", "virtio-blk-pci,drive=disk,write-cache=on"]
 
 
 def machine_words(board: str) -> list[str]:
