@@ -10,6 +10,7 @@ from pathlib import Path
 
 from image import apt, host, mirror
 from image.errors import BuildError
+from image.modules import UNPACK
 from image.steps import CACHE, Artefact, Input, Log, remove, step
 from image.tools import Tools, tools
 
@@ -29,7 +30,6 @@ OPTIONS = [
     "-Ddbusinterfacesdir=/usr/share/dbus-1/interfaces",
 ]  # fmt: skip
 COMPILE = "meson setup {options} --cross-file {cross} {build} {source} && ninja -C {build}"
-UNPACK = 'into=$1; shift; for package; do dpkg-deb --extract "$package" "$into" || exit; done'
 
 
 def cross_file(arch: str, sysroot: Path, work: Path) -> str:
