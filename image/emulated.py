@@ -118,27 +118,37 @@ class Emulated:
 
     def _start(self, flag: bool) -> tuple[bool, bool]:
         """One start, up to its end: whether another one follows, and the flag for it."""
-        try:
-            loaded = self._eeprom.load(flag, qemu.hardware(self.setup) if self.setup.arch == "arm64" else [])
-            near, far = socket.socketpair()
-            with near, far:
-                with self._changed:
-                    if self._cut:
-                        return False, False
-                    guest = self._guest = qemu.start(self._use, self.setup, loaded, self._far_serial, far)
-                    self.starts.append(loaded.start)
-                    self._changed.notify_all()
-                again = self._attend(guest)
-                with self._changed:
-                    self._guest = None
-                    return again and not self._cut, asked(near)
-        except (BuildError, Unbootable):
-            if flag:
-                return True, False  # after any fatal error the firmware resets: the flag is gone then
-            raise
+        near, far = socket.socketpair()
+        with near, far:
+            try:
+                guest = self._load_and_start(flag, far)
+            except (BuildError, Unbootable):
+                if flag:
+                    return True, False  # after any fatal error the firmware resets: the flag is gone then
+                raise
+            if guest is None:
+                return False, False
+            reason = self._attend(guest)
+            with self._changed:
+                self._guest = None
+                if self._cut:
+                    return False, False
+            if not reason:
+                raise BuildError("QEMU has ended and not said why")
+            return reason == RESET, asked(near)
 
-    def _attend(self, guest: Guest) -> bool:
-        """Wait for the end of a start, and be the watchdog of a kernel that never begins; whether it was a reset."""
+    def _load_and_start(self, flag: bool, port: socket.socket) -> Guest | None:
+        loaded = self._eeprom.load(flag, qemu.hardware(self.setup) if self.setup.arch == "arm64" else [])
+        with self._changed:
+            if self._cut:
+                return None
+            guest = self._guest = qemu.start(self._use, self.setup, loaded, self._far_serial, port)
+            self.starts.append(loaded.start)
+            self._changed.notify_all()
+            return guest
+
+    def _attend(self, guest: Guest) -> str:
+        """Wait for the end of a start, and be the watchdog of a kernel that never begins; why it ended."""
         try:
             for _ in range(int(KERNEL_TIMEOUT / POLL)):
                 if guest.ended(POLL):
@@ -148,10 +158,10 @@ class Emulated:
                     break
             else:
                 guest.kill()
-                return True
+                return RESET
         except BuildError:  # it ended between two looks
             guest.process.wait(qemu.END_TIMEOUT)
-        return guest.monitor.end() == RESET
+        return guest.monitor.end()
 
     def _give_up(self, why: str) -> None:
         with self._changed:
