@@ -29,6 +29,8 @@ WatchdogSec=0
 ExecStart=
 ExecStart=/bin/sh -c 'systemd-notify --ready; exec sleep infinity'
 """
+HANGING_GATE = "[Service]\nExecStart=\nExecStart=/bin/sleep infinity\n"
+SOON = "[Timer]\nOnBootSec=\nOnBootSec=90s\n"
 CRASHING_NETMON = "[Service]\nExecStart=\nExecStart=/bin/false\n"
 
 
@@ -51,8 +53,12 @@ WANTED = {
     "good": Wanted(NEWER, root=True),
     "again": Wanted(NEWEST),
     "older": Wanted(OLDER),
-    "silent-web": Wanted(drop_ins=(("pilotlight-web", SILENT_WEB), ("pilotlight-health", QUICK_GATE))),
-    "crash-loop": Wanted(drop_ins=(("pilotlight-netmon", CRASHING_NETMON), ("pilotlight-health", QUICK_GATE))),
+    "silent-web": Wanted(drop_ins=(("pilotlight-web.service", SILENT_WEB), ("pilotlight-health.service", QUICK_GATE))),
+    "crash-loop": Wanted(
+        drop_ins=(("pilotlight-netmon.service", CRASHING_NETMON), ("pilotlight-health.service", QUICK_GATE))
+    ),
+    "gate-hangs": Wanted(drop_ins=(("pilotlight-health.service", HANGING_GATE), ("pilotlight-trial-end.timer", SOON))),
+    "emergency": Wanted(words="systemd.unit=emergency.target"),
     "panic": Wanted(words="rdinit=/nothing"),
     "hang": Wanted(files=("initramfs",)),
     "no-kernel": Wanted(files=("kernel",)),
@@ -67,7 +73,7 @@ WANTED = {
 def drop_in(unit: str, text: str) -> str:
     """The word on the command line that gives a unit a drop-in."""
     encoded = base64.b64encode(text.encode()).decode()
-    return f"systemd.set_credential_binary=systemd.unit-dropin.{unit}.service:{encoded}"
+    return f"systemd.set_credential_binary=systemd.unit-dropin.{unit}:{encoded}"
 
 
 def make_all() -> Artefact:

@@ -46,6 +46,8 @@ def test_back_by_hand(device: Device) -> None:
         ("no-kernel", "did not start"),
         ("hang", "did not start"),
         ("crash-loop", "netmon is not ready"),
+        ("gate-hangs", "its health gate did not end in time"),
+        ("emergency", "its system did not come up"),
     ],
 )
 def test_a_faulty_update_ends_in_the_old_slot(device: Device, bundle: str, said: str) -> None:
