@@ -38,7 +38,8 @@ def fill(data: Path) -> Path:
         ("pilotlight/runtime/programs/p1/upload.zip", "zip" * 1000, 0o600),
         ("pilotlight/web/key.pem", "PRIVATE KEY", 0o600),
         ("pilotlight/web/token.key", "sessions", 0o600),
-        ("pilotlight/orchestrator/cloud.json", "enrol-token", 0o600),
+        ("pilotlight/etc/hawkbit.token", "enrol-token", 0o600),
+        ("pilotlight/hawkbit/action.json", "order", 0o600),
         ("pilotlight/orchestrator/updates.json", "history", 0o600),
         ("pilotlight/orchestrator/bundles/upload.raucb", "bundle", 0o600),
         ("pilotlight/boot/outcomes.json", "{}", 0o600),
@@ -84,7 +85,7 @@ PUBLIC = {
 }  # fmt: skip
 SECRET = {
     "pilotlight/etc/link.yaml", "pilotlight/web/key.pem", "pilotlight/web/users.db",
-    "pilotlight/orchestrator/cloud.json", "system/ssh/ssh_host_ed25519_key",
+    "pilotlight/etc/hawkbit.token", "system/ssh/ssh_host_ed25519_key",
 }  # fmt: skip
 
 
@@ -171,15 +172,15 @@ def test_without_the_passphrase_secrets_stay_as_they_are(data: Path, tmp_path: P
     assert "pilotlight/etc/more.yaml" not in found  # the part is as it was when it was saved
     assert found["system/ssh/ssh_host_ed25519_key"] == "600 PRIVATE KEY"
     assert found["pilotlight/boot/outcomes.json"] == "600 {}"
-    assert found["pilotlight/orchestrator/cloud.json"] == "600 enrol-token"
+    assert found["pilotlight/etc/hawkbit.token"] == "600 enrol-token"
 
 
 def test_the_history_of_updates_stays_with_the_device(data: Path, tmp_path: Path) -> None:
     file, other = made(data), fill(tmp_path / "other")
     (other / "pilotlight/orchestrator/updates.json").write_text("history of its own")
-    (other / "pilotlight/orchestrator/cloud.json").write_text("another token")
+    (other / "pilotlight/hawkbit/action.json").write_text("order of its own")
     found = content(restored(file, other))
-    assert found["pilotlight/orchestrator/cloud.json"] == "600 enrol-token"
+    assert found["pilotlight/hawkbit/action.json"] == "600 order of its own"
     assert found["pilotlight/orchestrator/updates.json"] == "600 history of its own"
     assert found["pilotlight/orchestrator/bundles/upload.raucb"] == "600 bundle"
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pilotlight.daemon.settings import parse_settings
+from pilotlight.orchestrator.hawkbit.settings import HawkbitSettings
 from pilotlight.orchestrator.provision import plan
 from pilotlight.orchestrator.provision.__main__ import claimed
 from pilotlight.orchestrator.provision.disk import Disk
@@ -147,6 +149,8 @@ timezone = "Europe/Vienna"
         ("[time]\nntp = []", "3: time.ntp: at least one server"),
         ("[time]\nntp = ['a b']", "3: time.ntp: 'a b' is neither"),
         ("[cloud]\nurl = 'http://x'", "3: cloud.url: an address is wanted that starts with https://"),
+        ("[cloud]\nurl = 'https://x'\ndevice = 'a b'", "4: cloud.device: a name is 1 to 128"),
+        ("[cloud]\nurl = 'https://x'\nauth = 'none'", '4: cloud.auth: "target" or "gateway"'),
         ("[cloud]\ntoken = 'x'", "2: cloud.url: the server's address is missing"),
     ],
 )  # fmt: skip
@@ -161,6 +165,23 @@ def test_a_wrong_table_does_not_spoil_the_others() -> None:
     assert [r.key for r in outcome.refused] == ["network.gatway"]
     assert outcome.values.network is None
     assert outcome.values.hostname == "press-7"
+
+
+def test_what_it_writes_for_the_fleet_door_is_what_that_reads() -> None:
+    cloud = "url = 'https://x'\ndevice = 'd'\ntoken = 't'\nca = \"-----BEGIN CERTIFICATE-----\"\n"
+    writes = {write.path: write for write in plan.writes(judged(with_head("[cloud]\n" + cloud)).values)}
+    content = writes[plan.FLEET].content
+    assert content is not None
+    settings = parse_settings(HawkbitSettings, content.encode(), "hawkbit.yaml")
+    assert (settings.url, settings.tenant, settings.controller, settings.auth) == (
+        "https://x",
+        "DEFAULT",
+        "d",
+        "target",
+    )
+    assert f"/data/{plan.FLEET_TOKEN}" == settings.auth_file.replace("/etc/pilotlight", "/data/pilotlight/etc")
+    assert f"/data/{plan.FLEET_CA}" == settings.tls_ca.replace("/etc/pilotlight", "/data/pilotlight/etc")
+    assert writes[plan.FLEET_TOKEN].owner == "pilotlight-hawkbit" and list(writes)[-1] == plan.FLEET
 
 
 @pytest.mark.parametrize("head", ["", "config_version = 2\n", "config_version = 'x'\n"])
@@ -295,8 +316,8 @@ def test_the_file_is_carried_out_wiped_and_reported(device: Path) -> None:
     assert "Address=192.168.7.5/24\nGateway=192.168.7.1\nDNS=192.168.7.1\n" in files[plan.NETWORK]
     assert "NTP=time.example 192.168.7.1\n" in files[plan.TIME]
     assert files[plan.KEYS] == KEY + "\n"
-    assert '"hash of 13"' in files[plan.ADMIN] and "s3cret-token" in files[plan.CLOUD]
-    for path in (plan.KEYS, plan.ADMIN, plan.CLOUD, RECORD):
+    assert '"hash of 13"' in files[plan.ADMIN] and files[plan.FLEET_TOKEN] == "s3cret-token\n"
+    for path in (plan.KEYS, plan.ADMIN, plan.FLEET_TOKEN, RECORD):
         assert stat.S_IMODE((device / "data" / path).stat().st_mode) == 0o600
     assert [path.name for path in (device / "boot").iterdir()] == [RESULT]
     report = (device / "boot" / RESULT).read_text()
@@ -337,7 +358,7 @@ def test_a_power_cut_at_any_step_leaves_it_undone_or_done(device: Path) -> None:
                 assert "system/site/hostname" not in tree(device) and path.read_text() == WHOLE
             provisioning(device, CutDisk(99)).run("tomorrow")
         else:
-            assert steps == 13  # pending record, seven files, report, wipe, removal, record, removal
+            assert steps == 14  # pending record, eight files, report, wipe, removal, record, removal
             break
         assert not path.exists() and leaves_no_secret(device)
         files = tree(device)

@@ -23,8 +23,8 @@ _PART = re.compile(r"pilotlight/[a-z][a-z0-9-]{0,31}|system/(site|ssh)")
 # Temporary files, write-ahead logs of a database that is saved as one file, and the key of sessions.
 _LEFT = re.compile(r"\..*|.*\.(new|corrupt|provision)|.*-(wal|shm|journal)|token\.key|first-admin\.json")
 _PUBLIC = frozenset({"system/site", PROGRAMS})
-# Where most is of this device: history and bundles of its updates. These alone are saved.
-_SAVED = {"pilotlight/orchestrator": frozenset({"cloud.json"})}
+# Where all is of this device: history and bundles of its updates, the order of its fleet server it is at.
+_OF_DEVICE = frozenset({"pilotlight/orchestrator", "pilotlight/hawkbit"})
 
 
 class Kind(enum.Enum):
@@ -45,7 +45,7 @@ def kind(part: str, path: Sequence[str], mode: int) -> Kind:
     """How the file at ``path`` in a part is saved. What is not known to be public is secret."""
     if any(_LEFT.fullmatch(step) for step in path):
         return Kind.LEFT
-    if path[0] not in _SAVED.get(part, path):
+    if part in _OF_DEVICE:
         return Kind.DEVICE
     if part in _PUBLIC or (part == SETTINGS and mode & 0o004):
         return Kind.PUBLIC

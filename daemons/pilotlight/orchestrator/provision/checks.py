@@ -19,6 +19,7 @@ _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _USER = re.compile(r"[^\s\x00-\x1f\x7f]{1,64}")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
 _INTERFACE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")
+_FLEET_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _KEY_TYPES = (
     "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa",
     "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com",
@@ -174,6 +175,21 @@ def url(value: Any) -> str:
         parts = urlsplit("")
     if parts.scheme != "https" or not parts.hostname or parts.username is not None:
         raise Wrong("an address is wanted that starts with https:// and holds no password")
+    return str(value)
+
+
+def fleet_name(value: Any) -> str:
+    """The name of a tenant or of a device on a fleet server."""
+    name = text(value)
+    if not _FLEET_NAME.fullmatch(name):
+        raise Wrong("a name is 1 to 128 letters, digits and _ . : -")
+    return name
+
+
+def auth(value: Any) -> str:
+    """The kind of a token of a fleet server."""
+    if value not in ("target", "gateway"):
+        raise Wrong('"target" or "gateway" is wanted')
     return str(value)
 
 

@@ -36,8 +36,8 @@ KEYS: dict[str, dict[str, Check]] = {
     },
     "time": {"ntp": checks.servers},
     "cloud": {
-        "url": checks.url, "tenant": checks.text, "device": checks.text, "token": checks.text,
-        "ca": checks.certificates,
+        "url": checks.url, "tenant": checks.fleet_name, "device": checks.fleet_name, "token": checks.text,
+        "auth": checks.auth, "ca": checks.certificates,
     },
 }  # fmt: skip
 # What Raspberry Pi's file has and this appliance does not, with the reason people are told. A whole table: key "".
@@ -79,12 +79,13 @@ class Network(msgspec.Struct, frozen=True):
 
 
 class Cloud(msgspec.Struct, frozen=True):
-    """How the device enrols with a fleet server; kept for the cloud link."""
+    """How the device enrols with a fleet server; ``auth`` is the token's kind."""
 
     url: str
     tenant: str = ""
     device: str = ""
     token: str = ""
+    auth: str = "target"
     ca: str = ""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from .judge import Judgement, Network, Refusal, Values
+from .judge import Cloud, Judgement, Network, Refusal, Values
 
 HOSTNAME = "system/site/hostname"
 LOCALTIME = "system/site/localtime"
@@ -19,7 +19,10 @@ NETWORK = "system/site/network"
 TIME = "system/site/timesyncd.conf"
 KEYS = "system/ssh/authorized_keys"
 ADMIN = "pilotlight/web/first-admin.json"
-CLOUD = "pilotlight/orchestrator/cloud.json"
+# The fleet server: settings of `pilotlight-hawkbit`, and what only it may read.
+FLEET = "pilotlight/etc/hawkbit.yaml"
+FLEET_TOKEN = "pilotlight/etc/hawkbit.token"  # noqa: S105 - a path
+FLEET_CA = "pilotlight/etc/hawkbit-ca.pem"
 
 ZONES = "/usr/share/zoneinfo"
 WIRED = "en* eth*"
@@ -72,8 +75,22 @@ def writes(values: Values) -> list[Write]:
     if values.admin is not None:
         found.append(Write(ADMIN, _json(values.admin), 0o600, "pilotlight-web"))
     if values.cloud is not None:
-        found.append(Write(CLOUD, _json(values.cloud), 0o600, "pilotlight-orchestrator"))
+        found += fleet_files(values.cloud)
     return found
+
+
+def fleet_files(cloud: Cloud) -> list[Write]:
+    """The settings of the fleet door, in JSON, which is YAML; what they name comes first."""
+    settings = {"url": cloud.url, "tenant": cloud.tenant, "controller": cloud.device}
+    found = []
+    if cloud.token:
+        settings |= {"auth": cloud.auth, "auth_file": "/etc/pilotlight/hawkbit.token"}
+        found.append(Write(FLEET_TOKEN, cloud.token + "\n", 0o600, "pilotlight-hawkbit"))
+    if cloud.ca:
+        settings["tls_ca"] = "/etc/pilotlight/hawkbit-ca.pem"
+        found.append(Write(FLEET_CA, cloud.ca))
+    text = msgspec.json.format(msgspec.json.encode({key: value for key, value in settings.items() if value}), indent=2)
+    return [*found, Write(FLEET, "# From the provisioning file.\n" + text.decode() + "\n")]
 
 
 def network_file(network: Network) -> str:
