@@ -225,8 +225,8 @@ def test_modules_of_our_own_are_for_exactly_this_kernel(opened: Opened, name: st
 
 def test_the_root_is_that_of_this_board(opened: Opened) -> None:
     assert "VARIANT_ID=cm5\n" in (opened.root / "usr/lib/os-release").read_text()
-    for name in ("usr/lib/modules-load.d/cm5.conf", "usr/lib/systemd/system.conf.d/watchdog.conf"):
-        assert (opened.root / name).is_file()
+    for name in ("modules-load.d/cm5.conf", "systemd/system.conf.d/watchdog.conf", "udev/rules.d/61-cm5-gpio.rules"):
+        assert (opened.root / "usr/lib" / name).is_file()
     assert hashlib.sha256((opened.root / "usr/share/pilotlight/etc/runtime.yaml").read_bytes()).digest() == (
         hashlib.sha256((OWN / "etc/runtime.yaml").read_bytes()).digest()
     )
