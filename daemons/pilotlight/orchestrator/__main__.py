@@ -35,7 +35,7 @@ async def main(context: Context) -> None:
             if now - asked >= settings.units_period_s:
                 asked, units = now, await _units(context, system, units is not None or not announced)
             health = system.look()
-            await updates.tick()
+            updates.look()
             found = [*problems(health, units, settings), *updates.problems()]
             segment.publish(health, units, len(found), settings.period_s)
             for problem in found:

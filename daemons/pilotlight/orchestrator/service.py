@@ -11,9 +11,10 @@ from .core import Health, Unit
 from .keeping import factory_reset, keep
 from .update.installing import Source
 from .update.ledger import Request
-from .update.manager import Standing, Updates
+from .update.manager import Updates
 from .update.reports import attempt_report, slot_report
 from .update.sources import checked_headers, checked_url, name_of, shown
+from .update.standing import Standing
 
 ADMIN_GROUP = "pilotlight-admin"
 STANDING = ("UpdateState", "UpdateProgress", "UpdateText")

@@ -178,6 +178,15 @@ def test_rauc_that_is_at_work_for_somebody_else_is_left_alone(site: Site) -> Non
     asyncio.run(go())
 
 
+def test_a_lost_word_of_success_is_made_up_for_by_what_is_to_be_tried(site: Site) -> None:
+    async def go() -> None:
+        site.rauc.keeps_quiet = True
+        async with site.life() as updates:
+            assert (await site.install(updates, "1.1.0")).outcome is Outcome.PENDING
+
+    asyncio.run(go())
+
+
 def test_without_signals_the_end_is_noticed_all_the_same(site: Site) -> None:
     async def go() -> None:
         site.rauc.keeps_quiet = True

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pilotlight.daemon import Client, DaemonError, Fd, InvalidArgument, NotPermitted
+from pilotlight.daemon import Client, DaemonError, Fd, InvalidArgument, NotPermitted, SettingsError
 from pilotlight.daemon.identity import Caller
 from pilotlight.orchestrator.service import ADMIN_GROUP
+from pilotlight.orchestrator.update.policy import RebootPolicy
+from pilotlight.orchestrator.update.settings import UpdateSettings
+from pilotlight.orchestrator.update.setup import make_updates
 from pilotlight.orchestrator.update.spool import NoSpace
 
 from tests.support.daemons import Daemons
@@ -139,6 +142,12 @@ def test_changes_are_announced(client: Client, rauc: FakeRauc) -> None:
         assert {"receiving", "pending"} <= {str(change.get("UpdateState")) for change in seen}
 
     asyncio.run(go())
+
+
+def test_a_window_that_is_none_stops_the_start(bus: str, tmp_path: Path) -> None:
+    for settings in (UpdateSettings(reboot_window="later"), UpdateSettings(reboot=RebootPolicy.WINDOW)):
+        with pytest.raises(SettingsError, match=r"orchestrator\.yaml: update\.reboot_window"):
+            make_updates(settings, {"Image": "1", "Pilotlight": "1"}, "", tmp_path)
 
 
 def test_forcing_is_for_administrators() -> None:

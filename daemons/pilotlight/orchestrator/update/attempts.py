@@ -111,10 +111,9 @@ def _settle_installing(attempt: Attempt, facts: Facts, now: float) -> Attempt:
         return attempt
     if not attempt.slot:
         return end(attempt, Outcome.REFUSED, NOT_BEGUN, now)
-    if facts.pending == attempt.slot != facts.booted:
-        return msgspec.structs.replace(attempt, outcome=Outcome.PENDING, boot=facts.boot)
-    if attempt.boot != facts.boot and facts.booted == attempt.slot:
-        # It was complete, and the start that followed is already the new version's.
+    waits = facts.pending == attempt.slot != facts.booted
+    if waits or (attempt.boot != facts.boot and facts.booted == attempt.slot):
+        # It was complete; the second when the start that followed is already the new version's.
         return settle(msgspec.structs.replace(attempt, outcome=Outcome.PENDING), facts, now)
     return end(attempt, Outcome.FAILED, INTERRUPTED, now)
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -27,12 +27,14 @@ class Records(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Request:
-    """Who wants what installed: ``source`` is file, url, fleet or rollback; ``name`` is fit to be shown."""
+    """Who wants what installed: ``source`` is file, url, fleet or rollback; ``name`` is fit to be shown; ``time`` is
+    when it was asked for, in Unix seconds."""
 
     source: str
     name: str
     user: str
     force: bool = False
+    time: float = field(default_factory=time.time)
 
 
 class Ledger:
@@ -74,7 +76,7 @@ class Ledger:
             source=request.source,
             name=request.name,
             user=request.user,
-            started=time.time(),
+            started=request.time,
             forced=request.force,
             before=version,
             boot=boot,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -19,11 +19,12 @@ from .bootfiles import BootFiles
 from .installing import Installer, Refusal, Source
 from .ledger import Ledger, Request
 from .policy import RebootPolicy, window
-from .rauc import InstallFailed, Rauc
+from .rauc import InstallFailed, NoVerdict, Rauc
 from .restart import Restarts
 from .settings import UpdateSettings
 from .slots import BootState, Slots, slots
 from .spool import NoSpace, Spool
+from .standing import Standing, at_rest
 
 SLOTS_FRESH_S = 20.0
 UPLOAD_KEPT_S = 86400.0
@@ -37,15 +38,6 @@ class Around:
 
     boot_id: str
     version: str
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where things stand: a word, percent, a sentence."""
-
-    state: str = "idle"
-    progress: int = 0
-    text: str = ""
 
 
 class Updates:
@@ -67,6 +59,7 @@ class Updates:
         self._rauc, self._spool, self._boot = rauc, spool, boot
         self._installer = Installer(rauc, spool)
         self._job: asyncio.Task[None] | None = None
+        self._look: asyncio.Task[None] | None = None
         self._slots: tuple[float, Slots] | None = None
 
     @property
@@ -106,9 +99,10 @@ class Updates:
 
     async def close(self) -> None:
         """Stop following; RAUC goes on by itself and the next start learns how it ended."""
-        if self._job is not None:
-            self._job.cancel()
-            await asyncio.gather(self._job, return_exceptions=True)
+        tasks = [task for task in (self._job, self._look) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def install(self, request: Request, source: Source) -> int:
         """Begin an installation; its number. The descriptor stays the caller's. Raises Busy, WrongState."""
@@ -174,8 +168,15 @@ class Updates:
         self.restarts.now(f"asked for by {user}")
         self._stand()
 
+    def look(self) -> None:
+        """Once a second: ``tick`` beside whatever the caller does, for it may have to wait. Raises what it raised."""
+        if self._look is None or self._look.done():
+            if self._look is not None:
+                self._look.result()
+            self._look = asyncio.create_task(self.tick())
+
     async def tick(self) -> None:
-        """Once a second: notice what became of the newest update, and restart if one waits and may."""
+        """Notice what became of the newest update, and restart if one waits and may."""
         if self.busy:
             return
         if self.ledger.current is not None:
@@ -207,8 +208,8 @@ class Updates:
             target = {"A": "B", "B": "A"}.get(self.boot.current, "") if self.boot else ""
             attempt = self.ledger.writing(msgspec.structs.replace(attempt, version=bundle.version, slot=target))
             self._show("installing", 0, f"Installing {bundle.version}")
-            await self._installer.write(place, bundle, source.access, self._show, forced=attempt.forced)
-            self._installed(attempt)
+            write = self._installer.write(place, bundle, source.access, self._show, forced=attempt.forced)
+            await self._completed(attempt, write)
         except (Refusal, NoSpace, InvalidArgument) as refusal:
             self.ledger.end(attempt, Outcome.REFUSED, str(refusal))
         except (InstallFailed, DaemonError) as error:
@@ -224,12 +225,23 @@ class Updates:
     async def _adopt(self, attempt: Attempt) -> None:
         """Follow an installation that RAUC began for an earlier life of this service."""
         try:
-            await self._rauc.follow(lambda percent, words: self._show("installing", percent, words))
-            self._installed(attempt)
+            work = self._rauc.follow(lambda percent, words: self._show("installing", percent, words))
+            await self._completed(attempt, work)
         except InstallFailed as error:
             self.ledger.end(attempt, Outcome.FAILED, explain.failure(str(error)))
         self._clear_spool(0)
         self._done()
+
+    async def _completed(self, attempt: Attempt, work: Awaitable[None]) -> None:
+        """Wait for RAUC's end. Raises what ``work`` raises."""
+        try:
+            await work
+        except NoVerdict:
+            # The slot is noted as the one to be tried by RAUC's last step only.
+            boot = self.boot
+            if boot is None or not attempt.slot or boot.pending != attempt.slot:
+                raise
+        self._installed(attempt)
 
     def _installed(self, attempt: Attempt) -> None:
         boot = self.boot
@@ -244,8 +256,9 @@ class Updates:
             raise WrongState(
                 "the other slot holds nothing that is known to work; nothing was changed. Install a bundle instead"
             )
+        request = Request("rollback", f"slot {other.name}", user)
         await self._mark("active", other.rauc)
-        attempt = self._begin(Request("rollback", f"slot {other.name}", user))
+        attempt = self._begin(request)
         self._installed(msgspec.structs.replace(attempt, version=other.version, slot=other.name))
         self._done()
         return f"The next restart goes back to {other.version or 'what is'} in slot {other.name}."
@@ -299,23 +312,14 @@ class Updates:
         self._stand()
 
     def _stand(self) -> None:
-        """The standing between installations: what the newest attempt has come to."""
-        if self.busy:
-            return
-        current, latest = self.ledger.current, self.ledger.latest
-        what = (current.version or current.name) if current is not None else ""
-        if self.restarts.asked:
-            self._show("rebooting", 100, "The device restarts")
-        elif current is not None and current.outcome is Outcome.PENDING:
-            waits = f"; that waits for {self.restarts.waits}" if self.restarts.waits else ""
-            self._show("pending", 100, f"{what} is used from the next restart on{waits}")
-        elif current is not None and current.outcome is Outcome.TRYING:
-            self._show("trying", 100, f"{what} runs and is not confirmed yet")
-        else:
-            self._show("idle", 0, latest.reason if latest is not None else "")
+        if not self.busy:
+            restarts, ledger = self.restarts, self.ledger
+            self._tell(at_rest(ledger.current, ledger.latest, restarting=restarts.asked, waits=restarts.waits))
 
     def _show(self, state: str, progress: int, text: str) -> None:
-        standing = Standing(state, max(0, min(100, progress)), text)
+        self._tell(Standing(state, max(0, min(100, progress)), text))
+
+    def _tell(self, standing: Standing) -> None:
         if standing != self.standing:
             self.standing = standing
             self.changed()

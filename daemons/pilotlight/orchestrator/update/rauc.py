@@ -30,6 +30,10 @@ class InstallFailed(Exception):
     """RAUC did not install the bundle; the text is what it says."""
 
 
+class NoVerdict(InstallFailed):
+    """RAUC is idle and did not say how it ended: its word was lost, or it was ended itself."""
+
+
 @dataclass(frozen=True)
 class Bundle:
     """What a bundle says about itself, once its signature was found good."""
@@ -134,13 +138,15 @@ class _Following:
             elif idle_since is None:
                 idle_since = loop.time()
             elif loop.time() - idle_since >= VERDICT_S:
-                words = state.get("LastError") or "RAUC ended without saying how it went"
-                raise InstallFailed(str(words))
+                if state.get("LastError"):
+                    raise InstallFailed(str(state["LastError"]))
+                raise NoVerdict("RAUC ended without saying how it went")
             if loop.time() - moved_at > STALL_S:
                 raise InstallFailed(f"nothing moved for {STALL_S / 60:.0f} minutes after “{words}”")
             await self._wait()
         if self._result != 0:
-            raise InstallFailed(str(state.get("LastError") or f"RAUC ended with {self._result}"))
+            words = (await self._look()).get("LastError")
+            raise InstallFailed(str(words or f"RAUC ended with {self._result}"))
 
     async def _look(self) -> dict[str, Any]:
         try:
