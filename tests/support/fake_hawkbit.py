@@ -19,9 +19,12 @@ FILE = "pilotlight-test-99.0.0.raucb"
 
 
 class FakeHawkbit:
-    """Tests set what there is to do and what goes wrong; what the device told is in ``told``."""
+    """Tests set what there is to do and what goes wrong; what the device told is in ``told``.
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    ``host`` is what the device calls this machine.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None, host: str = "localhost") -> None:
         self.authorization = "TargetToken secret"
         self.sleep = "00:00:10"
         self.action = ""
@@ -46,7 +49,7 @@ class FakeHawkbit:
         self._server.fake = self
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self.url = f"{'https' if tls else 'http'}://localhost:{self._server.server_address[1]}"
+        self.url = f"{'https' if tls else 'http'}://{host}:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 

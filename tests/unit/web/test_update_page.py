@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page of updates in a real browser: upload, progress, slots, history, going back, when to restart."""
 
-import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,16 +35,6 @@ def browser(site: Site, rauc: FakeRauc) -> Iterator[Browser]:
         assert made.errors == []
 
 
-def choose(browser: Browser, content: bytes, name: str) -> None:
-    """Puts a file into the field, as if chosen."""
-    data = json.dumps(base64.b64encode(content).decode())
-    browser.evaluate(
-        f"(() => {{ const bytes = Uint8Array.from(atob({data}), (c) => c.charCodeAt(0)); "
-        f"const all = new DataTransfer(); all.items.add(new File([bytes], {json.dumps(name)})); "
-        "document.querySelector('#file').files = all.files; })()"
-    )
-
-
 def word(browser: Browser, text: str) -> None:
     browser.wait(f"document.querySelector('#state-word').textContent === {json.dumps(text)}")
 
@@ -55,9 +44,11 @@ def picture(browser: Browser, name: str) -> None:
     browser.screenshot(RESULTS / f"update-{name}.png")
 
 
-def test_upload_with_progress_then_go_back(browser: Browser, rauc: FakeRauc) -> None:
+def test_upload_with_progress_then_go_back(browser: Browser, rauc: FakeRauc, tmp_path: Path) -> None:
     rauc.hold.clear()
-    choose(browser, bundle("99.0.0", pad=200_000), "pilotlight-test-99.0.0.raucb")
+    file = tmp_path / "pilotlight-test-99.0.0.raucb"
+    file.write_bytes(bundle("99.0.0", pad=200_000))
+    browser.choose("#file", file)
     browser.click("#file-submit")
     word(browser, "Installing")
     browser.wait("document.querySelector('#progress').value === 60")
@@ -75,9 +66,11 @@ def test_upload_with_progress_then_go_back(browser: Browser, rauc: FakeRauc) -> 
     browser.wait("document.querySelector('#history').textContent.includes('withdrawn')")
 
 
-def test_a_refusal_is_shown_with_its_reason_also_on_a_phone(browser: Browser, rauc: FakeRauc) -> None:
+def test_a_refusal_is_shown_with_its_reason_also_on_a_phone(browser: Browser, rauc: FakeRauc, tmp_path: Path) -> None:
     browser.size(360, 740, dark=True)
-    choose(browser, b"\0" * 4096, "broken.raucb")
+    file = tmp_path / "broken.raucb"
+    file.write_bytes(bytes(4096))
+    browser.choose("#file", file)
     browser.click("#file-submit")
     word(browser, "The last update failed")
     assert "damaged or cut off" in browser.evaluate("document.querySelector('#text').textContent")

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pilotlight.daemon import Client, DaemonError, Fd, Timeout, Unavailable
+from pilotlight.daemon import Client, DaemonError, Fd, NotPermitted, Timeout, Unavailable
 
 from .policy import RebootPolicy
 
@@ -43,6 +43,10 @@ it works, and any reset before that goes back by itself. `reboot` restarts now, 
 exit codes:
   0  done    1  refused or failed, with the reason on stderr    2  wrong call    3  the orchestrator does not answer
 """
+_RIGHTS = (
+    "permission denied; nothing was done. Seeing is for group pilotlight, updating for pilotlight-operator, marking a "
+    "slot and --force for pilotlight-admin; root may do all of it"
+)
 
 
 class RefusedError(Exception):
@@ -59,6 +63,10 @@ def main(argv: Sequence[str]) -> int:
     except (Unavailable, Timeout) as error:
         print(f"pilotlight update: {error} (systemctl status pilotlight-orchestrator)", file=sys.stderr)
         return AWAY
+    except NotPermitted as error:
+        ours = error.dbus_name.startswith("io.pilotlight.")
+        print(f"pilotlight update: {error if ours else _RIGHTS}", file=sys.stderr)
+        return FAILED
     except (RefusedError, DaemonError) as error:
         print(f"pilotlight update: {error}", file=sys.stderr)
         return FAILED
