@@ -4,6 +4,8 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,7 @@ class Places:
         return Path(getattr(self.real, name))
 
 
+ROOT = Path(__file__).parents[3]
 FAT = bytes(82) + b"FAT32   " + bytes(420) + b"\x55\xaa"
 
 
@@ -281,3 +284,14 @@ def test_a_damaged_wish_is_none(pending: Pending, at: int, noise: bytes) -> None
     damaged = data[:at] + noise + data[at + len(noise) :]
     assert texts.decode(damaged) in (None, pending)
     assert texts.decode(data[:at]) in (None, pending)
+
+
+def test_it_loads_little() -> None:
+    """RAUC starts it several times for each command, and a start costs what it loads."""
+    slow = {"pathlib", "json", "dataclasses", "inspect", "logging", "msgspec", "gi", "asyncio", "subprocess"}
+    script = (
+        f"import sys; sys.path.insert(0, {str(ROOT / 'daemons')!r}); import pilotlight.orchestrator.boot.__main__; "
+        f"print(*({slow} & sys.modules.keys()))"
+    )
+    words = [sys.executable, "-I", "-S", "-c", script]
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.split() == []
