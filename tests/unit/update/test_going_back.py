@@ -82,7 +82,7 @@ def test_without_rauc_everything_else_goes_on(site: Site) -> None:
             with pytest.raises(Unavailable, match="running system goes on"):
                 await updates.slots()
             attempt = await site.install(updates, "1.1.0")
-            assert attempt.outcome is Outcome.REFUSED
+            assert attempt.outcome is Outcome.REFUSED and "RAUC does not answer" in attempt.reason
             await updates.tick()
 
     asyncio.run(go())

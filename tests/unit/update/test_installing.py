@@ -131,6 +131,7 @@ def test_an_older_version_can_be_forced(site: Site) -> None:
         ("signature verification failed: Verify error: certificate has expired", "not valid at this time"),
         ("signature verification failed: Verify error: unable to get local issuer certificate", "trusts"),
         ("write failed: No space left on device", "not enough room"),
+        ("Refusing to install bundle with unexpected hash (expected 0, got 1)", "exchanged"),
         ("something else", "something else"),
     ],
 )

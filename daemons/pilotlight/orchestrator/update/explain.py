@@ -36,7 +36,7 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
         "Make room on the data partition, or use a bundle that fits the slot.",
     ),
     (
-        r"manifest hash|manifest-hash",
+        r"unexpected hash",
         "The bundle was exchanged between its check and its installation.",
         "Install it again from a place that nobody else writes to.",
     ),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pilotlight.daemon import DaemonError
+from pilotlight.daemon import DaemonError, Timeout, Unavailable
 
 from . import explain
 from .rauc import Bundle, Rauc
@@ -60,6 +60,11 @@ class Installer:
             if await self._rauc.installing():
                 raise Refusal("RAUC installs something that was begun elsewhere. Nothing was written; try again later.")
             wanted, bundle = await self._rauc.compatible(), await self._rauc.inspect(place, access)
+        except (Unavailable, Timeout):
+            raise Refusal(
+                "RAUC does not answer, or ended while it looked at the bundle. Nothing was written. "
+                "See `journalctl -u rauc`, then try again."
+            ) from None
         except DaemonError as error:
             raise Refusal(explain.failure(str(error))) from None
         if bundle.compatible != wanted:
