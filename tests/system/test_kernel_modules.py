@@ -29,7 +29,7 @@ def test_without_its_firmware_the_trial_boot_module_says_so_and_does_nothing(app
 
 def test_a_simulated_i2c_device_keeps_what_is_written(appliance: Emulated) -> None:
     run(appliance, "modprobe i2c-dev && modprobe i2c-stub chip_addr=0x48")
-    names = run(appliance, "grep -l stub /sys/class/i2c-adapter/*/name").split()
+    names = run(appliance, "grep -l stub /sys/class/i2c-dev/*/name").split()
     number = names[0].split("i2c-")[-1].split("/")[0]
     script = READ_BACK.replace("NUMBER", number)
     assert run(appliance, f"python3 -c '{script}'").split() == ["0x1234", "0x0"]
