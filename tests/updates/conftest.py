@@ -19,8 +19,8 @@ from tests.updates import bundles
 from tests.updates.bundles import BOARD, HOME
 
 RESULTS = BUILD / "results"
-RESTART_S = 240.0  # patience for the end of the system and the next start
-START_S = 400.0  # patience for a start, up to a shell or to the verdict of the health gate
+RESTART_S = 400.0  # patience for the end of the system and the next start
+START_S = 600.0  # patience for a start, up to a shell or to the verdict of the health gate
 STATUS = "/run/pilotlight/boot/status.json"
 OUTCOMES = "/data/pilotlight/boot/outcomes.json"
 
