@@ -50,7 +50,9 @@ def run(disk: Disk, port: int, announce: Callable[[str], None]) -> int:
             announce(f"https://localhost:{port}")
             while not machine.wait_until_off(LOOK):
                 continue
-            progress.say(machine.problem or "the appliance powered itself off")
+            if machine.problem:
+                raise BuildError(f"{machine.problem}: see {console}.log")
+            progress.say("the appliance powered itself off")
         except KeyboardInterrupt:
             pass
         finally:
