@@ -38,8 +38,10 @@ class FakeHawkbit:
         self.config: dict[str, str] = {}
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.faults: list[tuple[str, str]] = []
-        """Pairs of a part of the path and a fault, used up by the requests that fit: a status, garbage, huge, hang, or
-        cut:N (end after N bytes)."""
+        """Pairs of a part of the path and a fault, used up in order by the requests that fit.
+
+        A fault is a status, garbage, huge, hang, drop, elsewhere, redirect:URL, or cut:N (end after N bytes).
+        """
         self.ranges = True
         self.closed: set[str] = set()
         self.changed = threading.Condition()
@@ -180,6 +182,12 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "drop":
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
+        elif fault == "elsewhere":
+            self.send_response(206)
+            self.send_header("Content-Range", "bytes 7-9/10")
+            self.send_header("Content-Length", "3")
+            self.end_headers()
+            self.wfile.write(b"xyz")
         elif fault.startswith("redirect:"):
             self.send_response(302)
             self.send_header("Location", fault.removeprefix("redirect:"))

@@ -68,6 +68,41 @@ def test_a_size_that_is_not_kept(site: Site, size: int, monkeypatch: pytest.Monk
     assert site.device.installed == [] and site.hawkbit.words()[-1] == "closed failure"
 
 
+def test_a_file_without_end_does_not_fill_the_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "PIECE", 1000)
+    site.hawkbit.assign("7", CONTENT)
+    site.hawkbit.announced = {"size": 5000}
+    largest = 0
+    pause = site.pause
+
+    def measure(seconds: float) -> None:
+        nonlocal largest
+        largest = max(largest, (site.folder / hashlib.sha256(CONTENT).hexdigest()).stat().st_size)
+        pause(seconds)
+
+    site.pause = measure  # type: ignore[method-assign]
+    site.life()
+    site.turn()
+    assert 0 < largest <= 5000 and "longer" in site.hawkbit.details()
+
+
+def test_another_part_than_asked_for_is_not_taken(site: Site) -> None:
+    site.hawkbit.assign("7", CONTENT)
+    site.hawkbit.faults = [(FILE, "cut:1000"), (FILE, "elsewhere")]
+    site.turn()
+    assert site.device.installed == [] and "another part" in site.hawkbit.details()
+
+
+def test_an_action_that_has_ended_is_not_begun_again(site: Site) -> None:
+    site.hawkbit.assign("7", CONTENT)
+    site.turn()
+    site.device.becomes("failed", "x")
+    site.turn()
+    site.hawkbit.assign("7", CONTENT)
+    site.turn(3)
+    assert len(site.device.updates) == 1
+
+
 def test_a_download_that_breaks_off_goes_on_where_it_was(site: Site) -> None:
     site.hawkbit.assign("7", CONTENT)
     site.hawkbit.faults = [(FILE, "cut:1000"), (FILE, "503"), (FILE, "cut:50000"), (FILE, "drop")]

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from pilotlight.daemon import InvalidArgument
 from pilotlight.orchestrator.update import explain, policy, sources
 from pilotlight.orchestrator.update.attempts import HISTORY_MAX, Attempt, Facts, History, Outcome, end, settle
+from pilotlight.orchestrator.update.bootfiles import BootFiles
 from pilotlight.orchestrator.update.versions import Step, step
 
 ORDER = "0.9 1.0.0-alpha 1.0.0-alpha.1 1.0.0-beta.2 1.0.0-beta.11 1.0.0-rc.1 1.0.0 1.0.1 1.10 2.0.dev1 2".split()
@@ -137,6 +140,29 @@ def test_settling_is_final_and_stable(attempt: Attempt, seen: Facts) -> None:
         assert seen.booted == seen.committed == attempt.slot != ""
     if after.outcome is Outcome.PENDING and attempt.open:
         assert not seen.booted or seen.pending == attempt.slot
+
+
+def test_a_note_tells_a_failed_trial_from_one_that_was_taken_back() -> None:
+    attempt = Attempt(
+        id=1, source="file", name="x", user="ada", started=1.0, slot="B", outcome=Outcome.PENDING, boot="1"
+    )
+    assert settle(attempt, Facts("1", "A", "A", ""), 5.0).outcome is Outcome.WITHDRAWN
+    gate = settle(attempt, Facts("1", "A", "A", "", reason="gate"), 5.0)
+    assert (gate.outcome, gate.reason) == (Outcome.ROLLED_BACK, "gate")
+
+
+def test_notes_of_other_trials_are_not_taken(tmp_path: Path) -> None:
+    trials = [("failed", 100, "old"), ("committed", 200, "none"), ("retry", 300, "again"), ("failed", 400, "gate")]
+    path = tmp_path / "outcomes.json"
+    files = BootFiles(tmp_path / "none", path)
+    assert files.note("B", 0.0) == "" and files.state() is None
+    for count, wanted in ((1, "old"), (2, ""), (3, "again"), (4, "gate")):
+        entries = [{"slot": "B", "outcome": o, "time": t, "reasons": [r]} for o, t, r in trials[:count]]
+        path.write_text(json.dumps(entries))
+        assert files.note("B", 50.0) == wanted
+        assert files.note("A", 50.0) == files.note("B", 500.0) == ""
+    path.write_text("[{")
+    assert files.note("B", 0.0) == ""
 
 
 @given(attempts.filter(lambda a: a.open and a.slot == "B"), st.sampled_from(["A", "B"]))

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from pilotlight.daemon import Client, DaemonError, Fd, InvalidArgument, NotPermitted, SettingsError
-from pilotlight.daemon.identity import Caller
-from pilotlight.orchestrator.service import ADMIN_GROUP
+from pilotlight.daemon.identity import Caller, bind
+from pilotlight.orchestrator.service import ADMIN_GROUP, Orchestrator
 from pilotlight.orchestrator.update.policy import RebootPolicy
 from pilotlight.orchestrator.update.settings import UpdateSettings
 from pilotlight.orchestrator.update.setup import make_updates
@@ -150,11 +150,18 @@ def test_a_window_that_is_none_stops_the_start(bus: str, tmp_path: Path) -> None
             make_updates(settings, {"Image": "1", "Pilotlight": "1"}, "", tmp_path)
 
 
-def test_forcing_is_for_administrators() -> None:
-    operator = Caller(1000, "otto", frozenset({"pilotlight", "pilotlight-operator"}), ":1.1")
-    with pytest.raises(NotPermitted, match=ADMIN_GROUP):
-        operator.check(ADMIN_GROUP, "Force")
-    Caller(1000, "ada", frozenset({ADMIN_GROUP}), ":1.2").check(ADMIN_GROUP, "Force")
+def test_forcing_is_for_administrators(bus: str, tmp_path: Path) -> None:
+    versions = {"Slot": "", "Image": "1", "Pilotlight": "1"}
+    service = Orchestrator(versions, make_updates(UpdateSettings(), versions, "", tmp_path))
+    operator = bind(Caller(1000, "otto", frozenset({"pilotlight", "pilotlight-operator"}), ":1.1"))
+    calls: tuple[tuple[Callable[..., int], Any], ...] = (
+        (service.Install, 0),
+        (service.InstallUrl, "https://updates.example/b.raucb"),
+    )
+    for method, source in calls:
+        with pytest.raises(NotPermitted, match=ADMIN_GROUP):
+            operator.run(method, source, {"Force": True})
+    assert not (tmp_path / "updates.json").exists()
 
 
 def test_the_history_is_a_file_for_the_daemon_alone(client: Client) -> None:

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Updates over HTTPS, with the real orchestrator behind the real web."""
 
+import asyncio
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from pilotlight.web.update_link import plain
+from fastapi import Request
+from pilotlight.web import routes_update
+from pilotlight.web.update_link import UpdateRefused, plain
 
 from tests.support.fake_rauc import FakeRauc, bundle
 from tests.unit.web.conftest import Site
@@ -99,6 +102,32 @@ def test_an_upload_that_is_not_what_it_says(site: Site, rauc: FakeRauc) -> None:
         assert answer.split(b" ")[1] == b"507" and b"is not taken" in answer
     assert upload(site, token, bundle("99.0.0")).status_code == 200
     wait_for(site, token, lambda s: s["state"] == "pending")
+
+
+@pytest.mark.parametrize(("pieces", "words"), [([b"xx"], "cut off"), ([b"xx", b"xx"], "longer")])
+def test_what_is_written_is_what_was_announced(pieces: list[bytes], words: str, tmp_path: Path) -> None:
+    class Body:
+        async def stream(self) -> AsyncIterator[bytes]:
+            for piece in pieces:
+                yield piece
+
+    with (tmp_path / "b").open("wb") as file, pytest.raises(UpdateRefused, match=words):
+        asyncio.run(routes_update._receive(cast(Request, Body()), file.fileno(), 3, 10.0))
+
+
+def test_one_upload_at_a_time(site: Site, rauc: FakeRauc) -> None:
+    token = site.claim()
+    head = (
+        f"POST /api/update/bundle HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+        "Content-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\n"
+    )
+    with connect(site.port) as connection:
+        connection.sendall(head.encode() + b"the first piece")
+        end = time.monotonic() + 10
+        while not site.backend.bundle_lock.locked() and time.monotonic() < end:
+            time.sleep(0.01)
+        answer = upload(site, token, bundle("99.0.0"))
+        assert answer.status_code == 409 and "being uploaded" in answer.json()["msg"]
 
 
 def test_one_at_a_time(site: Site, rauc: FakeRauc) -> None:
