@@ -5,17 +5,40 @@ The tests are the chapters of one story and need each other's ends: run the file
 """
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
 from image.firmware import Start
-from tests.updates.bundles import NEWER
-from tests.updates.conftest import Device
+from tests.updates import cuts, replay
+from tests.updates.bundles import HOME, NEWER
+from tests.updates.conftest import RESULTS, Device
+from tests.updates.cuts import Story
 
+RECORD = HOME / "updates.record"
+PROMISE = "this was on the disk before the update"
 RAUC_EXPOSURE_LIMIT = 3.5  # it mounts and writes disks; without a drop-in of ours it is 9.4
 
 A, B = Start(2, False), Start(3, False)
 TRY_A, TRY_B = Start(2, True), Start(3, True)
+
+
+@pytest.fixture(scope="module")
+def device() -> Iterator[Device]:
+    """A new device, whose writes are taken down."""
+    RECORD.unlink(missing_ok=True)
+    made = Device("updates", RECORD)
+    try:
+        yield made
+    finally:
+        made.close()
+        RECORD.unlink()
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[str, int]:
+    """Where in the record something begins."""
+    return {}
 
 
 def test_the_first_start(device: Device) -> None:
@@ -58,8 +81,10 @@ def test_rauc_may_do_little_else(device: Device) -> None:
     assert float(told.split(":")[1].split()[0]) <= RAUC_EXPOSURE_LIMIT, told
 
 
-def test_two_updates_at_once(device: Device) -> None:
+def test_two_updates_at_once(device: Device, pages: dict[str, int]) -> None:
     """The second is refused, the first goes on."""
+    device.ok(f"echo {PROMISE} >/data/promise; sync")
+    pages["begin"] = sum(1 for _ in replay.writes(RECORD))
     both = device.run(
         "rauc install /run/bundles/good.raucb >/run/first 2>&1 & first=$!\n"
         "until busctl get-property de.pengutronix.rauc / de.pengutronix.rauc.Installer Operation | grep -q installing\n"
@@ -90,6 +115,29 @@ def test_a_good_update_is_tried_once_and_kept(device: Device) -> None:
     assert (slots["current"], slots["committed"], slots["good"], slots["pending"]) == ("B", "B", ["A", "B"], None)
     assert (device.outcomes()[-1]["outcome"], device.outcomes()[-1]["version"]) == ("committed", NEWER)
     assert device.answers()
+    # The ways of the wish once more: asked for and taken back.
+    device.ok("for slot in A B A B; do /usr/lib/rauc/bootchooser set-primary $slot; done; sync")
+
+
+@pytest.fixture(scope="module")
+def story(device: Device, pages: dict[str, int]) -> Story:
+    """The good update, from its installation to its commit, write by write."""
+    return Story(RECORD, list(replay.writes(RECORD)), pages["begin"])
+
+
+def test_the_power_may_go_at_any_write(story: Story) -> None:
+    started = cuts.cut_everywhere(story, PROMISE)
+    told = f"{sum(started.values())} cuts in {len(story.writes) - story.begin} writes, seed {cuts.SEED}: "
+    told += f"{started[2]} start the old slot, {started[3]} the new one, 0 start nothing\n"
+    (RESULTS / "power-cuts.txt").write_text(told)
+    assert started[2] and started[3], started
+
+
+def test_the_choice_of_the_slot_is_there_after_every_sector(story: Story) -> None:
+    chosen = cuts.choices(story)
+    (RESULTS / "choices.txt").write_text(f"{len(chosen)} sectors of the boot configuration, a choice after each\n")
+    assert len(chosen) > 20
+    assert chosen == sorted(chosen) and set(chosen) == {2, 3}
 
 
 def test_an_update_that_does_not_do_its_work_is_left(device: Device) -> None:
