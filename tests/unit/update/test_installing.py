@@ -160,8 +160,9 @@ def test_one_at_a_time(site: Site) -> None:
             ):
                 with pytest.raises(Busy):
                     refused()
-            with pytest.raises(Busy):
-                await updates.rollback("ada")
+            for asked in (lambda: updates.rollback("ada"), lambda: updates.mark("good", "A"), updates.slots):
+                with pytest.raises(Busy):
+                    await asked()
             site.rauc.hold.set()
             await settled(updates)
             assert len(updates.ledger.history.attempts) == 1

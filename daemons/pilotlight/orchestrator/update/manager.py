@@ -5,28 +5,27 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
 
-from pilotlight.daemon import Busy, DaemonError, InvalidArgument, Unavailable, WrongState, logger
+from pilotlight.daemon import Busy, DaemonError, InvalidArgument, WrongState, logger
 
 from . import explain
 from .attempts import Attempt, Facts, Outcome
 from .bootfiles import BootFiles
 from .installing import Installer, Refusal, Source
 from .ledger import Ledger, Request
+from .marking import Marker
 from .policy import RebootPolicy, window
 from .rauc import InstallFailed, NoVerdict, Rauc
 from .restart import Restarts
 from .settings import UpdateSettings
-from .slots import BootState, Slots, slots
+from .slots import BootState, Slots
 from .spool import NoSpace, Spool
 from .standing import Standing, at_rest
 
-SLOTS_FRESH_S = 20.0
 UPLOAD_KEPT_S = 86400.0
 
 log = logger("orchestrator")
@@ -58,9 +57,9 @@ class Updates:
         self.settings, self.ledger, self.around, self.restarts = settings, ledger, around, restarts
         self._rauc, self._spool, self._boot = rauc, spool, boot
         self._installer = Installer(rauc, spool)
+        self._marker = Marker(rauc, boot, around.version)
         self._job: asyncio.Task[None] | None = None
         self._look: asyncio.Task[None] | None = None
-        self._slots: tuple[float, Slots] | None = None
 
     @property
     def boot(self) -> BootState | None:
@@ -74,13 +73,7 @@ class Updates:
 
     async def slots(self) -> Slots:
         """All slots; during an installation as they were before it. Raises Unavailable where RAUC does not answer."""
-        if self._slots is None or (time.monotonic() - self._slots[0] > SLOTS_FRESH_S and not self.busy):
-            try:
-                listed, primary = await self._rauc.slots()
-            except DaemonError as error:
-                raise Unavailable(f"what is in the slots is not known: {error}. The running system goes on.") from None
-            self._slots = time.monotonic(), slots(listed, primary, self.boot, self.around.version)
-        return self._slots[1]
+        return await self._marker.slots(busy=self.busy)
 
     async def start(self) -> None:
         """Find out what became of an update over a restart; an installation that still runs is followed."""
@@ -123,14 +116,9 @@ class Updates:
             raise NoSpace(f"the bundle cannot be taken: {error.strerror}; nothing was done") from None
 
     async def mark(self, state: str, name: str) -> str:
-        """Mark a slot good or bad by hand; what was done. Raises InvalidArgument, WrongState, Busy."""
-        if state not in ("good", "bad"):
-            raise InvalidArgument(f"a slot is marked good or bad, not “{state}”; to go back use Rollback")
+        """Mark a slot good or bad by hand; what was done. Raises InvalidArgument, WrongState, Busy, Unavailable."""
         self._check_idle()
-        known = (await self.slots()).named(name)
-        if known is None and name not in ("booted", "other"):
-            raise InvalidArgument(f"there is no slot “{name}”: they are A, B, booted and other; nothing was marked")
-        return await self._mark(state, known.rauc if known else name)
+        return await self._marker.by_hand(state, name)
 
     async def rollback(self, user: str) -> str:
         """Go back to the version before; what happens now. Raises WrongState, Busy, Unavailable."""
@@ -139,12 +127,12 @@ class Updates:
         if boot is None:
             raise WrongState("this system was not started from one of two slots: there is nothing to go back to")
         if boot.committed != boot.current:
-            await self._mark("active", "other")
+            await self._marker.mark("active", "other")
             self._withdraw(f"Taken back by {user} during its trial.")
             self.restarts.now(f"{user} took the version on trial back")
             return f"The device restarts into slot {boot.committed}."
         if boot.pending:
-            await self._mark("active", "booted")
+            await self._marker.mark("active", "booted")
             self._withdraw(f"Taken back by {user} before it was tried.")
             return f"What is in slot {boot.pending} is not tried; {self.around.version or 'this version'} stays in use."
         return await self._back_to_other(user)
@@ -250,27 +238,18 @@ class Updates:
         log.info(f"{attempt.version} is installed in slot {slot}", event="update-installed", version=attempt.version)
 
     async def _back_to_other(self, user: str) -> str:
-        self._slots = None
+        self._marker.forget()
         other = (await self.slots()).other
         if other is None or not other.good or not other.complete:
             raise WrongState(
                 "the other slot holds nothing that is known to work; nothing was changed. Install a bundle instead"
             )
         request = Request("rollback", f"slot {other.name}", user)
-        await self._mark("active", other.rauc)
+        await self._marker.mark("active", other.rauc)
         attempt = self._begin(request)
         self._installed(msgspec.structs.replace(attempt, version=other.version, slot=other.name))
         self._done()
         return f"The next restart goes back to {other.version or 'what is'} in slot {other.name}."
-
-    async def _mark(self, state: str, slot: str) -> str:
-        self._slots = None
-        try:
-            return (await self._rauc.mark(state, slot))[1]
-        except Unavailable:
-            raise
-        except DaemonError as error:
-            raise WrongState(f"RAUC does not mark the slot: {error}. Nothing was changed.") from None
 
     def _withdraw(self, reason: str) -> None:
         current = self.ledger.current
@@ -304,11 +283,12 @@ class Updates:
         note = self._boot.note(current.slot, current.started) if current is not None and current.slot else ""
         facts = Facts(self.around.boot_id, boot.current, boot.committed, boot.pending, installing, note)
         if self.ledger.settle(facts):
-            self._slots = None
+            self._marker.forget()
         self._stand()
 
     def _done(self) -> None:
-        self._slots = self._job = None
+        self._marker.forget()
+        self._job = None
         self._stand()
 
     def _stand(self) -> None:
