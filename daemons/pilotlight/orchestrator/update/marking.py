@@ -27,7 +27,7 @@ class Marker:
         self._known = None
 
     async def slots(self, *, busy: bool = False) -> Slots:
-        """All slots; while RAUC is ``busy`` as they were before. Raises Unavailable where RAUC does not answer, Busy."""
+        """All slots; while RAUC is ``busy`` as they were before. Raises Busy, Unavailable when RAUC does not answer."""
         if self._known is None and busy:
             raise Busy("an update is being installed; what is in the slots is told after that")
         if self._known is None or (time.monotonic() - self._known[0] > FRESH_S and not busy):
