@@ -5,6 +5,11 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
+# What the build reads of the environment.
+KEPT=TERM,SOURCE_DATE_EPOCH,PILOTLIGHT_MIRROR,PILOTLIGHT_VERSION
+KEPT+=,PILOTLIGHT_SIGNING_KEY,PILOTLIGHT_SIGNING_CERTIFICATE,PILOTLIGHT_SIGNING_KEYRING
+KEPT+=,RAUC_PKCS11_MODULE,RAUC_PKCS11_PIN,SOFTHSM2_CONF
+
 KEYS=/usr/share/keyrings/debian-archive-trixie-stable.gpg
 
 # Everything else comes from a tools root. A program stands for its package.
@@ -13,6 +18,7 @@ declare -A NEEDS=(
   [mmdebstrap]=mmdebstrap
   [systemd-nspawn]=systemd-container
   [unshare]=util-linux
+  [lsblk]=util-linux
 )
 
 # A board of another architecture is installed under emulation.
@@ -21,7 +27,7 @@ foreign() {
   own=$(dpkg --print-architecture)
   for word in "$@"; do
     case $word-$own in
-      qemu-arm64-amd64) NEEDS[qemu-aarch64-static]=qemu-user-static ;;
+      qemu-arm64-amd64 | cm5-amd64) NEEDS[qemu-aarch64-static]=qemu-user-static ;;
       qemu-amd64-arm64) NEEDS[qemu-x86_64-static]=qemu-user-static ;;
     esac
   done
@@ -45,9 +51,9 @@ case ${1:-help} in
     # Root file systems, namespaces and their mounts are root's business.
     if [ "$(id -u)" != 0 ]; then
       echo "root is needed to make root file systems; asking sudo" >&2
-      exec sudo --preserve-env=PILOTLIGHT_MIRROR,TERM -- "$PWD/build-image.sh" "$@"
+      exec sudo --preserve-env="$KEPT" -- "$PWD/build-image.sh" "$@"
     fi
-    foreign "$@" "$(sed -n 's/^CONFIG_BOARD_QEMU_\(.*\)=y/qemu-\L\1/p' build/config 2>/dev/null)"
+    foreign "$@" "$(sed -n 's/^CONFIG_BOARD_QEMU_\(.*\)=y/qemu-\L\1/p;s/^CONFIG_BOARD_CM5=y/cm5/p' build/config 2>/dev/null)"
     install_needs
     ;;
 esac

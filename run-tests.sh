@@ -17,7 +17,8 @@ usage: ./run-tests.sh [TIER…] [-- PYTEST ARGUMENTS]
 Installs what is missing (apt packages, a virtual environment in .venv) and runs the tiers:
   unit       decisions, properties, golden bytes, every check; once interpreted, once compiled   (minutes)
   appliance  the real root file system with its systemd in a container                            (minutes)
-  system     the built disk image, booted in an emulated machine                                 (a quarter of an hour)
+  system     the built disk image, booted in an emulated machine; the CM5's, opened              (a quarter of an hour)
+  updates    every update, good and faulty, on an emulated device that restarts; 'system' has the short part   (an hour)
   bench      the figures of tests/bench, printed as a table; not part of a plain run
 Without a tier the first three run. Example: ./run-tests.sh unit -- -k journal
 TEXT
@@ -81,9 +82,17 @@ run_appliance() {
 }
 
 run_system() {
-  say "system tests: the disk image in an emulated machine"
+  say "system tests: the disk image in an emulated machine; the one for the CM5, opened"
   ./build-image.sh build qemu-arm64
+  ./build-image.sh build cm5
   .venv/bin/python -m pytest tests/system "$@"
+  .venv/bin/python -m pytest tests/updates -m "not thorough" "$@"
+}
+
+run_updates() {
+  say "updates: an emulated device, restarted by good and faulty updates"
+  ./build-image.sh build qemu-arm64
+  .venv/bin/python -m pytest tests/updates "$@"
 }
 
 # What the benches compare with is in an environment of its own.
@@ -110,7 +119,7 @@ while [ $# -gt 0 ]; do
   case $1 in
     -h | --help | help) help; exit 0 ;;
     --) shift; break ;;
-    unit | appliance | system | bench) chosen+=("$1"); shift ;;
+    unit | appliance | system | updates | bench) chosen+=("$1"); shift ;;
     *) printf 'run-tests.sh: there is no tier “%s”\n\n' "$1" >&2; help >&2; exit 2 ;;
   esac
 done

@@ -69,7 +69,15 @@ def fetch(name: str, titles: Sequence[str], arch: str, *, closure: bool = True, 
     `closure` adds all that the packages depend on, `base` the essential packages of a system. Raises BuildError when
     a package cannot be had, or, with `--locked`, when one is not as locked.
     """
-    wanted = lists.names(sections(), titles, arch)
+    return _fetch(name, lists.names(sections(), titles, arch), arch, closure, base)
+
+
+def fetch_packages(name: str, wanted: Sequence[str], arch: str) -> Artefact:
+    """As `fetch`, for packages by their names, without what they depend on."""
+    return _fetch(name, sorted(wanted), arch, False, False)
+
+
+def _fetch(name: str, wanted: Sequence[str], arch: str, closure: bool, base: bool) -> Artefact:
     known = [package for package in lock().values() if package.arch in (arch, "all")]
 
     def make(target: Path, log: Log) -> None:

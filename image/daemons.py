@@ -32,18 +32,24 @@ def daemons_for(board: Board) -> Artefact:
 
     def make(target: Path, log: Log) -> None:
         sync(work)
-        environment = {"SOURCE_DATE_EPOCH": "0"}
+        environment = {"SOURCE_DATE_EPOCH": "0", "CFLAGS": same_anywhere(work)}
         if headers is not None:
             sysroot = work.with_name(f"headers-{arch}")
             remove(sysroot)
             for package in sorted(headers.path.glob("*.deb")):
                 use.run(log, ["dpkg-deb", "--extract", package, sysroot])
             environment |= cross_environment(arch, sysroot)
+            environment["CFLAGS"] += f" {same_anywhere(work)}"
         compile_packages(log, use, work, environment)
         shutil.copytree(work / "lib", target)
 
     inputs = [Path(__file__), use.root, headers, arch, *(PROJECT / name for name in SOURCES)]
     return step(f"daemons {arch}", inputs=inputs, output=BUILD / "daemons" / arch, make=make)
+
+
+def same_anywhere(work: Path) -> str:
+    """Words for the compiler: without debug information, and without the path of the folder that is worked in."""
+    return f"-g0 -ffile-prefix-map={work}=."
 
 
 def cross_environment(arch: str, sysroot: Path) -> dict[str, str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where things are on a disk: GPT with two slots of boot files and root file system, and the data partition.
+"""Where things are on a disk: GPT with the choice of the slot, two slots of boot files and root file system, and data.
 
 Slot A holds what was built, slot B is empty until the first update. Every identifier is fixed.
 """
@@ -16,7 +16,9 @@ SECTOR = 512
 ALIGNMENT = 4 * MIB  # erase blocks of eMMC are no larger
 TAIL = MIB  # behind the last partition, for the second copy of the table
 
+BOOT_CONFIG_MB = 32  # of the partition with the choice of the slot; FAT16 ends well above
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "disk.pilotlight.io")
+BOOT_CONFIG_TYPE = "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"  # what any computer shows: people put files there
 BOOT_TYPE = "C12A7328-F81F-11D2-BA4B-00C04FC93EC0"
 ROOT_TYPES = {
     "arm64": "B921B045-1DF0-41C3-AF44-4C6F280D3FAE",
@@ -57,6 +59,7 @@ def identifier(what: str) -> str:
 def layout(sizes: Sizes, arch: str) -> list[Partition]:
     """The partitions of a disk, in order. Data is the last, so that it can grow to the end of any disk."""
     wanted = [
+        ("bootcfg", BOOT_CONFIG_TYPE, BOOT_CONFIG_MB),
         ("boot-a", BOOT_TYPE, sizes.boot),
         ("boot-b", BOOT_TYPE, sizes.boot),
         ("root-a", ROOT_TYPES[arch], sizes.root),

@@ -6,7 +6,7 @@
 #   roothash=HEX                 root of the slot's hash tree; nothing else is ever mounted as root
 #   pilotlight.hash_offset=N     where the hash tree begins in the partition, in bytes
 #
-# The device's identity is looked up on the data partition, because systemd wants it before anything is mounted.
+# The device's identity and host name are looked up on the data partition, because systemd wants it before anything is mounted.
 PATH=/usr/bin:/usr/sbin
 WAIT=100     # tenths of a second that a partition may take to appear
 RESTART=10   # seconds a message stays on the screen before the restart
@@ -42,6 +42,10 @@ await_partition() { # await_partition LABEL: as partition, but waits for the dis
   done
 }
 
+watch() { # starts the watchdog, or calms it: whatever hangs from here on ends in a restart; systemd takes it over
+  [ ! -c /dev/watchdog0 ] || echo >/dev/watchdog0
+}
+
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
@@ -50,6 +54,7 @@ mount -t tmpfs -o mode=755,nosuid,nodev run /run
 while read -r module; do
   insmod "/modules/$module.ko" || echo "pilotlight: module $module does not load" >/dev/console
 done </modules/order
+watch
 
 slot='' roothash='' offset=''
 read -r line </proc/cmdline
@@ -81,12 +86,16 @@ mount -t erofs -o ro /dev/mapper/root /sysroot || fail "the verified root of slo
 # Read as it is on the disk, without repair: a device that has no identity there gets one at this start.
 data=$(partition data)
 if [ -n "$data" ] && mount -t ext4 -o ro,noload "$data" /data 2>/dev/null; then
-  if [ -s /data/system/machine-id ]; then
+  if grep -qxE '[0-9a-f]{32}' /data/system/machine-id 2>/dev/null; then
     cp /data/system/machine-id /run/machine-id && mount --bind /run/machine-id /sysroot/etc/machine-id
+  fi
+  if [ -s /data/system/site/hostname ]; then
+    cp /data/system/site/hostname /run/hostname && mount --bind /run/hostname /sysroot/etc/hostname
   fi
   umount /data
 fi
 
+watch
 mount --move /proc /sysroot/proc
 mount --move /sys /sysroot/sys
 mount --move /dev /sysroot/dev

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Renews the package lock: every set of the package list, for every architecture, resolved without pins."""
 
-from image import apt, lists, mirror
+from collections.abc import Iterable
+
+from image import apt, lists, mirror, modules
 from image.host import TRIPLETS
 from image.lists import Package
 from image.progress import progress
@@ -25,7 +27,7 @@ def resolve(arch: str) -> list[Package]:
     """All packages that any build takes for an architecture."""
     sections = apt.sections()
     systems = [
-        ["appliance", *(title for title in sections if title.startswith("extra "))],
+        ["appliance", "disk", *(title for title in sections if title.startswith("extra "))],
         ["tools base", "tools disk"],
     ]
     found: list[Package] = []
@@ -36,12 +38,22 @@ def resolve(arch: str) -> list[Package]:
         use.update(log)
         for titles in systems:
             stanzas += use.resolve(log, lists.names(sections, titles, arch), [])
-        stanzas += use.resolve(log, lists.names(sections, ["boot"], arch), [], base=False)
+        for title in ("boot", "rauc"):
+            stanzas += use.resolve(log, lists.names(sections, [title], arch), [], base=False)
         stanzas += use.resolve(log, lists.names(sections, ["headers"], arch), [], closure=False)
+        stanzas += use.resolve(
+            log, for_modules(arch, [apt.package_of(stanza).name for stanza in stanzas]), [], closure=False
+        )
         found.extend(apt.package_of(stanza) for stanza in stanzas)
 
     run_step(f"resolve {arch}", make)
     return found
+
+
+def for_modules(arch: str, names: Iterable[str]) -> list[str]:
+    """What kernel modules are built from, for the kernel among the packages `names`."""
+    need = modules.packages_for(modules.version_of(names))
+    return [*need.tools, *([*need.headers, need.source] if arch in modules.ARCHES else [])]
 
 
 def changes(before: dict[tuple[str, str], Package], after: dict[tuple[str, str], Package]) -> list[str]:

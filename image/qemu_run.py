@@ -4,7 +4,6 @@
 import os
 import select
 import socket
-import subprocess
 import sys
 import termios
 import tty
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from image import qemu, web
 from image.disk import Disk
+from image.emulated import Emulated
 from image.errors import BuildError
 from image.progress import progress
 from image.steps import BUILD, PROJECT, remove
@@ -21,6 +21,7 @@ from image.tools import tools
 
 WEB_TIMEOUT = 300.0  # seconds from switching on to the web page; an idle machine needs a fifth of it
 POWER_OFF_TIMEOUT = 60.0  # seconds for an orderly end
+LOOK = 3600.0  # seconds between two looks whether it has ended
 LEAVE = b"\x1d"  # Ctrl-]
 
 
@@ -39,18 +40,23 @@ def run(disk: Disk, port: int, announce: Callable[[str], None]) -> int:
     use = tools("disk")
     layer = keep_layer(disk, place)
     console = place.relative_to(PROJECT) / "console"
-    remove(PROJECT / console)
-    setup = qemu.Setup(disk.arch, qemu.machine_words(disk.board), disk.boot.path, layer, web_port=port, console=console)
-    with qemu.running(use, setup) as guest:
+    for path in (PROJECT / console, PROJECT / f"{console}.log"):
+        remove(path)
+    setup = qemu.Setup(disk.arch, qemu.machine_words(disk.board), layer, web_port=port, console=console)
+    with Emulated(use, setup) as machine:
         try:
-            wait_for_web(guest.process, port, PROJECT / f"{console}.log")
+            machine.power_on()
+            wait_for_web(machine, port, PROJECT / f"{console}.log")
             announce(f"https://localhost:{port}")
-            guest.process.wait()
+            while not machine.wait_until_off(LOOK):
+                continue
+            if machine.problem:
+                raise BuildError(f"{machine.problem}: see {console}.log")
             progress.say("the appliance powered itself off")
         except KeyboardInterrupt:
             pass
         finally:
-            power_off(guest)
+            power_off(machine)
     return 0
 
 
@@ -68,26 +74,29 @@ def keep_layer(disk: Disk, place: Path) -> Path:
     return layer
 
 
-def wait_for_web(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def wait_for_web(machine: Emulated, port: int, log: Path) -> None:
     """Return when the web answers. Raises BuildError when the machine ends first, or it takes too long."""
     with progress.step("start the machine"):
-        if web.wait(port, WEB_TIMEOUT, lambda: process.poll() is None):
+        if web.wait(port, WEB_TIMEOUT, lambda: machine.on):
             return
-        if process.poll() is not None:
+        if not machine.on:
             raise BuildError(f"the machine ended before its web page answered: see {log}")
         raise BuildError(f"no web page answered within {WEB_TIMEOUT:.0f} s: see {log}")
 
 
-def power_off(guest: qemu.Guest) -> None:
+def power_off(machine: Emulated) -> None:
     """Press the power button and wait for the end, within bounds; then switch off."""
-    if guest.process.poll() is None:
-        with progress.step("switch the machine off"):
-            try:
-                guest.monitor.ask("system_powerdown")
-                guest.process.wait(POWER_OFF_TIMEOUT)
-            except (BuildError, subprocess.TimeoutExpired):
-                progress.say("the machine does not end by itself: switched off at once")
-                guest.end()
+    if not machine.on:
+        return
+    with progress.step("switch the machine off"):
+        try:
+            machine.press_power_button()
+            ended = machine.wait_until_off(POWER_OFF_TIMEOUT)
+        except BuildError:
+            ended = not machine.on
+        if not ended:
+            progress.say("the machine does not end by itself: switched off at once")
+            machine.cut_power()
 
 
 def console(board: str) -> int:

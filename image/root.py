@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The root file system of a board: Debian's packages, our files over them, our daemons in them. Without a kernel."""
 
-import re
 import shutil
 from pathlib import Path
 
+from image import keys, rauc, update_settings, version
 from image.config import Board
 from image.daemons import daemons_for
 from image.parallel import together
@@ -26,7 +26,7 @@ PLACES = {
     "sysusers": "usr/lib/sysusers.d",
     "tmpfiles": "usr/lib/tmpfiles.d",
 }
-MOUNT_POINTS = ["data", "etc/pilotlight", "var"]
+MOUNT_POINTS = ["boot/config", "data", "etc/pilotlight", "var"]
 CONSOLES = ["console-getty.service", "serial-getty@.service"]
 AUTOLOGIN = """\
 # Development mode: no password on the console.
@@ -50,23 +50,27 @@ def root_for(board: Board) -> Artefact:
     system, daemons = together(lambda: system_for(board), lambda: daemons_for(board))
     use = tools("base")
     own = PROJECT / "bsp" / board.name
+    number = version.of_image(board.config)
+    updates = updates_for(board)
 
     def make(target: Path, log: Log) -> None:
         log.run(["cp", "--archive", "--reflink=auto", system.path, target])
+        if updates is not None:
+            install_updates(log, target, board.name, *updates)
         lay_over(log, ROOTFS, target)
         if (own / "rootfs").exists():
             lay_over(log, own / "rootfs", target)
         install_units(target)
         install_daemons(log, use, daemons.path, target)
         factory_settings(own / "etc", target)
-        describe(target, board.name)
+        (target / "usr/lib/os-release").write_text(os_release(number, board.name))
         if board.flag("DEVELOPMENT"):
             log_in_on_console(target)
         finish(log, use, target)
 
     inputs: list[Input] = [
         Path(__file__), system, daemons, use.root, ROOTFS, UNITS, own / "rootfs", own / "etc", board.name,
-        board.flag("DEVELOPMENT"),
+        board.flag("DEVELOPMENT"), number, updates, update_settings.system_conf(board.name),
     ]  # fmt: skip
     return step(f"{board.name}: root", inputs=inputs, output=BUILD / board.name / "root", make=make)
 
@@ -113,10 +117,23 @@ def factory_settings(source: Path, root: Path) -> None:
             shutil.copyfile(path, root / FACTORY / path.name)
 
 
-def version(text: str) -> str:
-    """The version in the text of the package's `__init__.py`."""
-    match = re.search(r'^__version__ = "([^"]+)"', text, re.MULTILINE)
-    return match[1] if match else "0"
+def updates_for(board: Board) -> tuple[Artefact, Path] | None:
+    """The program that installs updates and the certificates it trusts; None for a board without slots."""
+    if not board.flag("DISK"):
+        return None
+    return rauc.rauc_for(board.arch), keys.signing_for(board.config).keyring
+
+
+def install_updates(log: Log, root: Path, board: str, program: Artefact, keyring: Path) -> None:
+    """Install the program that installs updates, its settings and the certificates it trusts."""
+    lay_over(log, program.path, root)
+    for name, text in (
+        (update_settings.SYSTEM, update_settings.system_conf(board)),
+        (update_settings.KEYRING, keyring.read_text()),
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+        (root / name).chmod(0o644)
 
 
 def os_release(number: str, board: str) -> str:
@@ -124,13 +141,8 @@ def os_release(number: str, board: str) -> str:
     return (
         f'NAME="Pilotlight"\nID=pilotlight\nID_LIKE=debian\nVERSION_ID="{number}"\n'
         f'PRETTY_NAME="Pilotlight {number}"\nVARIANT_ID={board}\n'
+        f'IMAGE_ID={update_settings.compatible(board)}\nIMAGE_VERSION="{number}"\n'
     )
-
-
-def describe(root: Path, board: str) -> None:
-    """Say what this is, where systemd and people look."""
-    number = version((root / PYTHON / "pilotlight/__init__.py").read_text())
-    (root / "usr/lib/os-release").write_text(os_release(number, board))
 
 
 def log_in_on_console(root: Path) -> None:
@@ -139,6 +151,12 @@ def log_in_on_console(root: Path) -> None:
         drop_in = root / "usr/lib/systemd/system" / f"{console}.d" / "development.conf"
         drop_in.parent.mkdir(parents=True, exist_ok=True)
         drop_in.write_text(AUTOLOGIN)
+
+
+def forget_host_keys(root: Path) -> None:
+    """Remove the SSH host keys that the package made: each device makes its own."""
+    for path in sorted((root / "etc/ssh").glob("ssh_host_*")):
+        remove(path)
 
 
 def finish(log: Log, use: Tools, root: Path) -> None:
@@ -159,5 +177,6 @@ def finish(log: Log, use: Tools, root: Path) -> None:
         "etc/resolv.conf.dpkg-old",
     ):
         remove(root / name)
+    forget_host_keys(root)
     # A device without a clock starts at the time its image was made, not before its certificates are valid.
     (root / "usr/lib/clock-epoch").touch()

@@ -13,7 +13,7 @@ from image.container import Container
 from image.errors import BuildError
 from image.progress import progress
 from image.root import root_for
-from image.steps import BUILD
+from image.steps import BUILD, PROJECT
 
 DATA = BUILD / "container" / "data"
 LEADER = BUILD / "container" / "leader"  # process number of the running container's system manager
@@ -44,10 +44,20 @@ def first_steps(board: str, url: str) -> str:
 def run(name: str, port: int) -> int:
     """Build a board if need be, start it, and return when it has ended. Raises BuildError."""
     board = load(name)
+    refuse_real(name, board.flag("DISK"))
     root = root_for(board)
     if board.flag("DISK"):
         return qemu_run.run(disk.build(board, root), port, lambda url: print(first_steps(name, url), flush=True))
     return run_container(root.path, port)
+
+
+def refuse_real(name: str, disk: bool) -> None:
+    """BuildError for a board that this machine cannot play: it has a disk, and no words for an emulator."""
+    if disk and not (PROJECT / "bsp" / name / "qemu").exists():
+        raise BuildError(
+            f"{name} is hardware: './build-image.sh flash DEVICE {name}' writes its disk. "
+            "The same system in an emulated machine: './build-image.sh run qemu-arm64'"
+        )
 
 
 def shell(name: str) -> int:
@@ -56,6 +66,7 @@ def shell(name: str) -> int:
     if leader is not None:
         return login(leader)
     board = load(name)
+    refuse_real(name, board.flag("DISK"))
     if board.flag("DISK"):
         return qemu_run.console(name)
     root = root_for(board)

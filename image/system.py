@@ -19,15 +19,26 @@ def titles_of(board: Board) -> list[str]:
     """Sections of the package list that make a board's system."""
     sections = apt.sections()
     extras = [title for title in sections if title.startswith("extra ") and board.flag(title.removeprefix("extra "))]
-    return ["appliance", *extras]
+    return ["appliance", *(["disk"] if board.flag("DISK") else []), *extras]
+
+
+def label_of(board: Board) -> str:
+    """What tells the system of a board from others: its architecture and the sections it has beyond the common ones."""
+    extras = (title.removeprefix("extra ").removeprefix("EXTRA_").lower() for title in titles_of(board)[1:])
+    return "-".join([board.arch, *extras])
+
+
+def repository_of(board: Board) -> Artefact:
+    """The packages of a board's system, as a repository. Raises BuildError."""
+    name = f"appliance{label_of(board).removeprefix(board.arch)}"
+    return apt.fetch(name, titles_of(board), board.arch)
 
 
 def system_for(board: Board) -> Artefact:
     """The installed packages of a board; shared by boards of the same architecture and extras."""
-    titles = titles_of(board)
-    label = "-".join([board.arch, *(title.removeprefix("extra EXTRA_").lower() for title in titles[1:])])
+    titles, label = titles_of(board), label_of(board)
     use = tools("base")
-    repository = apt.fetch(f"appliance{label.removeprefix(board.arch)}", titles, board.arch)
+    repository = repository_of(board)
     native = use.root.path if board.arch != host.architecture() else None
     foreign = sorted(debian.HOOKS.glob("native-*")) if native else []
 

@@ -22,8 +22,8 @@ class Tree:
     offset: int
 
     def command_line(self, slot: str) -> str:
-        """The words by which the initramfs finds and verifies the root of `slot` (`A` or `B`)."""
-        return f"pilotlight.slot={slot} roothash={self.root} pilotlight.hash_offset={self.offset}"
+        """The words by which the initramfs and RAUC know the slot (`A` or `B`) and its root is found and verified."""
+        return f"pilotlight.slot={slot} rauc.slot={slot} roothash={self.root} pilotlight.hash_offset={self.offset}"
 
 
 def size(data_bytes: int) -> int:

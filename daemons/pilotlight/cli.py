@@ -10,6 +10,8 @@ from pilotlight import __version__
 TOOLS = {
     "tags": ("pilotlight.tags.cli", "list, read, watch and record the tags of the appliance"),
     "plc": ("pilotlight.plc.cli", "run, test, draw and package PLC programs, on a laptop too"),
+    "backup": ("pilotlight.orchestrator.backup.cli", "back up and restore settings, programs, users and keys"),
+    "update": ("pilotlight.orchestrator.update.cli", "install updates, see slots and history, go back"),
     "lines": ("pilotlight.io.cli", "show the pin map, read digital lines, set simulated inputs"),
 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long the disk of `qemu-arm64` takes to build: from nothing, after a change in one daemon, and with no change.
+"""How long the disk of `qemu-arm64` takes to build: from nothing, after a change in one daemon, and with no change;
+and that of `cm5` from what was downloaded, with its size.
 
 The daemon that changes is the runtime, because its modules are compiled: no other takes longer.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 from tests.bench.checkout import commit, fresh_clone, this_checkout
 from tests.bench.common import Row, main
 
-BOARD = "qemu-arm64"
+BOARD, MODULE = "qemu-arm64", "cm5"
 CHANGED = "daemons/pilotlight/runtime/schedule.py"
 CHANGE = "\nCHANGED = True\n"
 SAME = "build without a change"
@@ -27,10 +28,16 @@ def run(quick: bool) -> list[Row]:
             source.write(CHANGE)
         changed = checkout.build(BOARD)
         same = checkout.build(BOARD)
+        checkout.clean(downloads=False)
+        module = checkout.build(MODULE) / 60
+        (image,) = (checkout.folder / "build" / MODULE / "out").glob("*.img.zst")
+        size = image.stat().st_size / 1e6
     return [
         Row(f"clean build of {BOARD}, empty caches", clean, "min", 12, f"commit {commit()}"),
         Row("build after a change in one daemon", changed, "s", 90, CHANGED),
         Row(SAME, same, "s"),
+        Row(f"clean build of {MODULE}, packages there", module, "min", 8),
+        Row(f"image of {MODULE}, compressed", size, "MB", 330),
     ]
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from image import qemu, web
+from image.emulated import Emulated
 from image.steps import BUILD, PROJECT
 from image.tools import tools
 from tests.bench.checkout import free_port, this_checkout
@@ -26,12 +27,11 @@ def power_on() -> float:
     """Start the disk with a fresh layer, as after flashing; seconds until the web answers."""
     port = free_port()
     with fresh_layer() as layer:
-        setup = qemu.Setup(
-            ARCH, qemu.machine_words(BOARD), HOME / "boot", layer, web_port=port, console=CONSOLE.relative_to(PROJECT)
-        )
+        setup = qemu.Setup(ARCH, qemu.machine_words(BOARD), layer, web_port=port, console=CONSOLE.relative_to(PROJECT))
         start = time.monotonic()
-        with qemu.running(tools("disk"), setup) as guest:
-            if not web.wait(port, WEB_LIMIT_S, lambda: guest.process.poll() is None):
+        with Emulated(tools("disk"), setup) as machine:
+            machine.power_on()
+            if not web.wait(port, WEB_LIMIT_S, lambda: machine.on):
                 raise SystemExit(f"no web page within {WEB_LIMIT_S:.0f} s of power-on: see {CONSOLE}.log")
             return time.monotonic() - start
 

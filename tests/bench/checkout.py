@@ -69,9 +69,10 @@ class Checkout:
             raise SystemExit(f"the container did not come up:\n{self._tail()}")
         return seconds
 
-    def clean(self) -> None:
-        """Remove all that was built and loaded."""
-        subprocess.run(["./build-image.sh", "clean", "all"], cwd=self.folder, check=True, timeout=LIMIT_S)
+    def clean(self, *, downloads: bool = True) -> None:
+        """Remove all that was built, and all that was loaded unless `downloads` is false."""
+        words = ["./build-image.sh", "clean", *(["all"] if downloads else [])]
+        subprocess.run(words, cwd=self.folder, check=True, timeout=LIMIT_S)
 
     def _tail(self) -> str:
         return self._log.read_text(errors="replace")[-TAIL:]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from image import qemu, web
+from image import emulated, qemu, web
 from image.steps import BUILD
 from image.tools import tools
 from tests.support.appliance import run
@@ -76,7 +76,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
-    disk, boot = BUILD / BOARD / f"pilotlight-{BOARD}.img", BUILD / BOARD / "boot"
+    disk = BUILD / BOARD / f"pilotlight-{BOARD}.img"
     assert disk.exists(), f"make the disk first: ./build-image.sh build {BOARD}"
     RESULTS.mkdir(parents=True, exist_ok=True)
     console = RESULTS / "system-console.txt"
@@ -87,14 +87,13 @@ def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
     layer.unlink(missing_ok=True)
     qemu.make_layer(use, disk, layer)
     port = free_port()
-    setup = qemu.Setup(
-        ARCH, qemu.machine_words(BOARD), boot, layer, web_port=port, credentials=login_credential(ARCH)
-    )  # fmt: skip
+    setup = qemu.Setup(ARCH, qemu.machine_words(BOARD), layer, web_port=port, credentials=login_credential(ARCH))
     try:
-        with qemu.running(use, setup) as guest:
-            machine = Machine(guest, console)
+        with emulated.Emulated(use, setup) as board:
+            board.power_on()
+            machine = Machine(board, console)
             machine.login()
-            assert web.wait(port, WEB_S, lambda: guest.process.poll() is None), "the web page does not answer"
+            assert web.wait(port, WEB_S, lambda: board.on), "the web page does not answer"
             machine.ok("systemctl is-system-running --wait", 180)
             appliance = Emulated(machine, f"https://localhost:{port}")
             appliance.make_lines()

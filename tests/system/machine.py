@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from image.qemu import Guest
+from image.emulated import Emulated
 
 CONSOLES = {"arm64": "ttyAMA0", "amd64": "ttyS0"}
 AUTOLOGIN = """\
@@ -44,7 +44,7 @@ class Result:
 class Machine:
     """A running guest with a root shell on its serial line."""
 
-    def __init__(self, guest: Guest, log: Path) -> None:
+    def __init__(self, guest: Emulated, log: Path) -> None:
         self.guest = guest
         self.log = log
         self._said = ""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gi.repository import Gio, GLib
@@ -73,6 +73,49 @@ class Client:
     async def aget_all(self) -> dict[str, Any]:
         """``get_all`` for asyncio."""
         return dict(await self._asend(_PROPERTIES, "GetAll", ("s",), (self.interface,), None))
+
+    def subscribe(self, signal: str, each: Callable[..., None]) -> Callable[[], None]:
+        """Call ``each`` with the arguments of every such signal, in the asyncio thread; call the result to end it.
+
+        A signal that is sent while the sender restarts or the bus is away is not delivered: ask as well.
+        """
+        return self._listen(self.interface, signal, None, lambda body: each(*body))
+
+    def subscribe_properties(self, each: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
+        """``subscribe`` for changed properties of this interface: name and value, None for a value that is not told."""
+        return self._listen(
+            _PROPERTIES,
+            "PropertiesChanged",
+            self.interface,
+            lambda body: each(dict.fromkeys(body[2]) | body[1]),
+        )
+
+    def _listen(
+        self, interface: str, signal: str, about: str | None, each: Callable[[tuple[Any, ...]], None]
+    ) -> Callable[[], None]:
+        ensure_running()
+        loop = asyncio.get_running_loop()
+        connection = shared()
+        ended = False
+
+        def deliver(body: tuple[Any, ...]) -> None:
+            if not ended:
+                each(body)
+
+        def arrived(con: Any, sender: str, path: str, interface: str, signal: str, body: Any) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(deliver, tuple(unpack(body)))
+
+        number = connection.signal_subscribe(
+            self._name, interface, signal, self._path, about, Gio.DBusSignalFlags.NONE, arrived
+        )
+
+        def end() -> None:
+            nonlocal ended
+            ended = True
+            connection.signal_unsubscribe(number)
+
+        return end
 
     def _types(self, method: str, signature: str | None) -> tuple[str, ...]:
         if signature is not None:

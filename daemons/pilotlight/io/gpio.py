@@ -32,12 +32,18 @@ def chip_paths(devices: Path = DEVICES) -> list[Path]:
 
 
 def chips(devices: Path = DEVICES) -> dict[str, tuple[str, int]]:
-    """Every chip of this machine: its name (`gpiochip0`) with its label and number of lines."""
+    """Every chip that is for us: its name (`gpiochip0`) with its label and number of lines.
+
+    A chip that we may not open is the machine's own, for instance its storage's supply, and is left out.
+    """
     found = {}
     for path in chip_paths(devices):
-        with gpiod.Chip(str(path)) as chip:
-            info = chip.get_info()
-            found[info.name] = (info.label, info.num_lines)
+        try:
+            with gpiod.Chip(str(path)) as chip:
+                info = chip.get_info()
+        except PermissionError:
+            continue
+        found[info.name] = (info.label, info.num_lines)
     return found
 
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from pilotlight.daemon import Context, DaemonError, load_settings, run
+from pilotlight.daemon import Context, DaemonError, load_settings, run, state_directory
 
 from .core import Unit, problems
 from .segment import Segment
 from .service import Orchestrator
 from .settings import OrchestratorSettings
 from .system import System
+from .update.setup import make_updates
 
 
 async def main(context: Context) -> None:
@@ -20,9 +21,11 @@ async def main(context: Context) -> None:
     settings = load_settings(OrchestratorSettings, "orchestrator")
     system = System(settings.data)
     versions = system.versions()
-    service = Orchestrator(versions)
+    updates = make_updates(settings.update, versions, system.boot_id(), state_directory("orchestrator"))
+    service = Orchestrator(versions, updates)
     segment = Segment(versions)
     try:
+        await updates.start()
         context.bus.export(service)
         units: list[Unit] | None = None
         asked = -settings.units_period_s
@@ -32,7 +35,8 @@ async def main(context: Context) -> None:
             if now - asked >= settings.units_period_s:
                 asked, units = now, await _units(context, system, units is not None or not announced)
             health = system.look()
-            found = problems(health, units, settings)
+            updates.look()
+            found = [*problems(health, units, settings), *updates.problems()]
             segment.publish(health, units, len(found), settings.period_s)
             for problem in found:
                 if problem not in service.Problems:
@@ -46,6 +50,7 @@ async def main(context: Context) -> None:
             except TimeoutError:
                 continue
     finally:
+        await updates.close()
         segment.close()
 
 

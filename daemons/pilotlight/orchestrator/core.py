@@ -6,9 +6,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from .settings import OrchestratorSettings
 
+# Older firmware does not choose the command line by the partition (10 March 2025): an update could not be tried.
+BOOTLOADER_MIN = int(datetime(2025, 3, 10, tzinfo=UTC).timestamp())
 DAEMONS = ("runtime", "igniter", "netmon", "web", "orchestrator")
 
 
@@ -47,7 +50,8 @@ class Unit:
 @dataclass(frozen=True)
 class Health:
     """One look at the system. ``cpu_percent`` is the share of all processors together since the look before;
-    ``temperature`` is the hottest zone in °C, None where there is none."""
+    ``temperature`` is the hottest zone in °C, None where there is none; ``bootloader`` is when the firmware that starts
+    the system was built (seconds since 1970), None where it does not tell."""
 
     cpu_percent: float
     load_1min: float
@@ -56,6 +60,7 @@ class Health:
     data: Space | None
     temperature: float | None
     uptime_s: float
+    bootloader: int | None = None
 
 
 def cpu_time(stat: str) -> CpuTime:
@@ -97,6 +102,11 @@ def slot(command_line: str) -> str:
     return next((value for key, _, value in words if key == "pilotlight.slot"), "")
 
 
+def build_time(stamp: bytes) -> int | None:
+    """The time in the firmware's ``build-timestamp``: seconds since 1970, big-endian; None for anything else."""
+    return int.from_bytes(stamp, "big") if len(stamp) == 4 else None
+
+
 def os_release(text: str) -> dict[str, str]:
     """Names and values of an os-release file; lines that are none are passed over."""
     values = {}
@@ -129,6 +139,11 @@ def problems(health: Health, found: Iterable[Unit] | None, settings: Orchestrato
         )
     if health.temperature is not None and health.temperature > settings.temperature_max:
         result.append(f"it is hot: {health.temperature:.1f} °C, more than {settings.temperature_max:g} °C")
+    if health.bootloader is not None and health.bootloader < BOOTLOADER_MIN:
+        result.append(
+            f"the module's boot loader is of {datetime.fromtimestamp(health.bootloader, UTC):%Y-%m-%d}, too old to try "
+            f"updates: bring it to {datetime.fromtimestamp(BOOTLOADER_MIN, UTC):%Y-%m-%d} or newer"
+        )
     result += [
         f"{unit.name} has failed; see `journalctl -u {unit.name}`" for unit in found or () if unit.active == "failed"
     ]

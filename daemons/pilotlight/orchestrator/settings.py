@@ -9,6 +9,8 @@ from msgspec import Meta
 
 from pilotlight.daemon.settings import Settings
 
+from .update.settings import UpdateSettings
+
 Percent = Annotated[float, Meta(ge=0, le=100)]
 
 
@@ -21,3 +23,4 @@ class OrchestratorSettings(Settings, frozen=True):
     disk_free_min: Percent = 5.0
     temperature_max: Annotated[float, Meta(ge=0, le=150)] = 85.0
     data: str = "/data"
+    update: UpdateSettings = UpdateSettings()

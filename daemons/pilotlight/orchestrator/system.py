@@ -13,6 +13,7 @@ from . import core
 
 SIZE_LIMIT = 1 << 20
 SYSTEMD_TIMEOUT_S = 2.0
+BOOTLOADER = "proc/device-tree/chosen/bootloader/build-timestamp"
 UNIT_PATTERN = "pilotlight-*"
 
 
@@ -42,6 +43,7 @@ class System:
             data=self._space(),
             temperature=core.hottest(self._temperatures()),
             uptime_s=float(self._read("proc/uptime").split()[0]),
+            bootloader=self._bootloader(),
         )
 
     def versions(self) -> dict[str, str]:
@@ -59,6 +61,10 @@ class System:
             "Slot": core.slot(self._read("proc/cmdline")),
         }
 
+    def boot_id(self) -> str:
+        """What tells this start of the machine from any other."""
+        return self._read("proc/sys/kernel/random/boot_id").strip()
+
     async def units(self) -> list[core.Unit]:
         """States of the Pilotlight units. Raises Unavailable or Timeout when systemd does not tell."""
         return core.units(await self._systemd.acall("ListUnitsByPatterns", [], [UNIT_PATTERN], signature="asas"))
@@ -73,6 +79,13 @@ class System:
         except FileNotFoundError:
             return None
         return core.Space(figures.f_blocks * figures.f_frsize, figures.f_bavail * figures.f_frsize)
+
+    def _bootloader(self) -> int | None:
+        try:
+            with (self._root / BOOTLOADER).open("rb") as file:
+                return core.build_time(file.read(SIZE_LIMIT))
+        except FileNotFoundError:
+            return None  # only a Raspberry Pi's firmware tells
 
     def _temperatures(self) -> list[str]:
         readings = []

@@ -8,6 +8,7 @@ import sys
 import uvloop
 
 from pilotlight.daemon import Context, load_settings, logger, run, state_directory
+from pilotlight.web import first_admin
 from pilotlight.web.app import Front
 from pilotlight.web.backend import Backend
 from pilotlight.web.certificate import CertificateStore
@@ -32,6 +33,7 @@ async def main(context: Context) -> None:
     users = UserStore(folder / "users.db")
     if users.problem:
         log.error(users.problem, event="web-users-unreadable")
+    first_admin.take(folder, users)
     tokens = Tokens(load_key(folder / "token.key"), settings.token_minutes * 60)
     backend = Backend(settings, users, tokens, RuntimeLink(), LiveTags())
 

@@ -12,12 +12,23 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pilotlight import __version__
-from pilotlight.web import dialect, pages, routes_device, routes_plc, routes_session, routes_tags, routes_users
+from pilotlight.web import (
+    dialect,
+    pages,
+    routes_backup,
+    routes_device,
+    routes_plc,
+    routes_session,
+    routes_tags,
+    routes_update,
+    routes_users,
+)
 from pilotlight.web.backend import Backend, Forbidden, Unauthorised
 from pilotlight.web.debug_socket import AUTHENTICATED, debug_server
 from pilotlight.web.debug_socket import PATH as DEBUG_PATH
 from pilotlight.web.passwords import Overloaded
 from pilotlight.web.shell import Shell
+from pilotlight.web.update_link import UpdateRefused
 from pilotlight.web.users import StoreUnreadable
 
 _DESCRIPTION = (
@@ -47,6 +58,8 @@ def http_app(backend: Backend) -> FastAPI:
         routes_session.router,
         routes_plc.router,
         routes_tags.router,
+        routes_update.router,
+        routes_backup.router,
         routes_device.router,
         routes_device.catch_all,
     ):
@@ -54,6 +67,7 @@ def http_app(backend: Backend) -> FastAPI:
     handlers: dict[type[Exception], Any] = {
         Unauthorised: _unauthorised,
         Forbidden: lambda request, error: _sentence(403, str(error)),
+        UpdateRefused: lambda request, error: _sentence(error.status, str(error)),
         RequestValidationError: _invalid,
         HTTPException: _http,
         Overloaded: lambda request, error: _sentence(503, "Too many logins at once; try again in a second.", retry="1"),

@@ -15,6 +15,7 @@ from pilotlight.web.runtime_link import RuntimeLink
 from pilotlight.web.settings import WebSettings
 from pilotlight.web.throttle import LoginThrottle
 from pilotlight.web.tokens import Claims, TokenError, Tokens
+from pilotlight.web.update_link import UpdateLink
 from pilotlight.web.users import User, UserStore
 
 REFUSAL_SHOWN_S = 300.0
@@ -48,7 +49,9 @@ class Backend:
     live: LiveTags
     hasher: PasswordHasher = field(default_factory=PasswordHasher)
     throttle: LoginThrottle = field(default_factory=LoginThrottle)
+    updates: UpdateLink = field(default_factory=UpdateLink)
     upload_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    bundle_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     refusals: dict[int, tuple[str, float]] = field(default_factory=dict)
     """By user: why the last upload never reached the runtime, and when (monotonic s)."""
     users_changed: Callable[[], None] = lambda: None

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The status page and the page of the interface: a few files, held in memory, without anything from
-elsewhere."""
+"""The pages: a few files, held in memory, without anything from elsewhere."""
 
 import hashlib
 from dataclasses import dataclass
@@ -57,6 +56,12 @@ def _serve(request: Request, name: str) -> Response:
 async def status_page(request: Request) -> Response:
     """The status page."""
     return _serve(request, "index.html")
+
+
+@router.get("/update", include_in_schema=False)
+async def update_page(request: Request) -> Response:
+    """The page of updates."""
+    return _serve(request, "update.html")
 
 
 @router.get("/api/docs", include_in_schema=False)

@@ -3,6 +3,7 @@
 
 import asyncio
 import base64
+import hmac
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +73,8 @@ def _hash(password: str) -> str:
 
 
 def _verify(encoded: str, password: str) -> bool:
+    if not encoded.startswith("$argon2"):
+        return _verify_crypt(encoded, password)
     from argon2 import PasswordHasher as Argon2
     from argon2.exceptions import InvalidHash, VerificationError
 
@@ -79,3 +82,18 @@ def _verify(encoded: str, password: str) -> bool:
         return Argon2().verify(encoded, _encode(password))
     except (VerificationError, InvalidHash):
         return False
+
+
+def _verify_crypt(encoded: str, password: str) -> bool:
+    """For the hashes that Raspberry Pi's Imager writes into a provisioning file, by the system's own crypt(3). It keeps
+    its result in static memory: only the one thread of the hasher comes here."""
+    import ctypes
+
+    typed = _encode(password)
+    if b"\0" in typed:
+        return False
+    crypt = ctypes.CDLL("libcrypt.so.1").crypt
+    crypt.restype = ctypes.c_char_p
+    crypt.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
+    found: bytes | None = crypt(typed, encoded.encode())
+    return found is not None and hmac.compare_digest(found, encoded.encode())

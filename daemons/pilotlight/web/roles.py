@@ -78,6 +78,21 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/api/segments"): Access.VIEWER,
     ("GET", "/api/tags"): Access.VIEWER,
     ("GET", "/api/tags/stream"): Access.VIEWER,
+    # Updates
+    ("GET", "/update"): Access.PUBLIC,
+    ("GET", "/api/update"): Access.VIEWER,
+    ("GET", "/api/update/slots"): Access.VIEWER,
+    ("GET", "/api/update/history"): Access.VIEWER,
+    ("GET", "/api/update/stream"): Access.VIEWER,
+    ("POST", "/api/update/bundle"): Access.ADMIN,
+    ("POST", "/api/update/url"): Access.ADMIN,
+    ("POST", "/api/update/rollback"): Access.ADMIN,
+    ("POST", "/api/update/reboot"): Access.ADMIN,
+    ("PUT", "/api/update/policy"): Access.ADMIN,
+    # Backup
+    ("POST", "/api/backup"): Access.ADMIN,
+    ("POST", "/api/backup/inspect"): Access.ADMIN,
+    ("POST", "/api/backup/restore"): Access.ADMIN,
     # What the Editor may ask and this device does not have
     ("GET", "/api/{rest:path}"): Access.VIEWER,
     ("POST", "/api/{rest:path}"): Access.VIEWER,

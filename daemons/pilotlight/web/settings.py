@@ -28,6 +28,8 @@ class WebSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Largest program upload, in MiB; it is held in memory until runtime has it."""
     upload_seconds: Annotated[int, Meta(ge=5, le=3600)] = 300
     """Longest time one upload may take."""
+    bundle_seconds: Annotated[int, Meta(ge=5, le=36000)] = 3600
+    """Longest time the upload of an update may take; the orchestrator's settings have its largest size."""
     connections: Annotated[int, Meta(ge=8, le=1024)] = 128
     """Most connections open at once."""
     connections_per_address: Annotated[int, Meta(ge=4, le=1024)] = 48

@@ -16,7 +16,8 @@ log = logger("web")
 
 BODY_LIMIT = 64 * 1024
 """Bytes of an ordinary request body."""
-UPLOAD_PATH = "/api/upload-file"
+UPLOAD_PATHS = frozenset({"/api/upload-file", "/api/update/bundle", "/api/backup/inspect", "/api/backup/restore"})
+"""Where larger bodies go, with limits of their own."""
 IDLE_S = 30.0
 """Longest wait for the next piece of a request, and for a client to take a piece of the reply."""
 LINGER_S = 2.0
@@ -80,7 +81,7 @@ class _Request:
         self._headers = [*SECURITY_HEADERS, (b"cache-control", b"no-store")]
         if scope["path"].startswith("/api/"):
             self._headers.append(version)
-        self._limit = None if scope["path"] == UPLOAD_PATH else BODY_LIMIT
+        self._limit = None if scope["path"] in UPLOAD_PATHS else BODY_LIMIT
         self._taken = 0
         self.status = 0
 

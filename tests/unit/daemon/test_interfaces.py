@@ -14,16 +14,19 @@ from pilotlight.daemon.service import interface_file
 from pilotlight.igniter.service import Igniter
 from pilotlight.netmon.service import NetMon
 from pilotlight.orchestrator.service import Orchestrator
+from pilotlight.orchestrator.update.settings import UpdateSettings
+from pilotlight.orchestrator.update.setup import make_updates
 
 from tests.support.introspection import canonical, interface_of, undocumented
 from tests.unit.daemon.example import Example
 
 _FILES = sorted(Path(pilotlight.__file__).parent.glob("*/io.pilotlight.*.xml"))
+_VERSIONS = {"Slot": "A", "Image": "", "Pilotlight": "1.0"}
 _SERVICES: list[Callable[[], Service]] = [
     Example,
     lambda: Igniter({}),
     NetMon,
-    lambda: Orchestrator({"Slot": "a"}),
+    lambda: Orchestrator(_VERSIONS, make_updates(UpdateSettings(), _VERSIONS, "", Path("/none"))),
 ]
 
 

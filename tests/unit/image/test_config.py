@@ -63,7 +63,7 @@ def test_a_wrong_value_is_an_error(line: str, tmp_path: Path) -> None:
 
 
 def test_only_what_differs_from_the_defaults_is_kept(tmp_path: Path) -> None:
-    (tmp_path / "full").write_text("CONFIG_BOARD_QEMU_AMD64=y\nCONFIG_DEVELOPMENT=y\nCONFIG_EXTRA_SSH=n\n")
+    (tmp_path / "full").write_text("CONFIG_BOARD_QEMU_AMD64=y\nCONFIG_DEVELOPMENT=y\nCONFIG_EXTRA_FIREWALL=n\n")
     assert kconfig.main(["minimal", str(tmp_path / "full"), str(tmp_path / "min")]) == 0
     assert config.parse((tmp_path / "min").read_text()) == {"BOARD_QEMU_AMD64": "y", "DEVELOPMENT": "y"}
 
@@ -73,9 +73,10 @@ def test_every_symbol_is_used() -> None:
     sources = (
         "".join(path.read_text() for path in (PROJECT / "image").glob("*.py"))
         + (PROJECT / "image/packages").read_text()
+        + "".join(path.read_text() for path in (PROJECT / "bsp").glob("*/devicetree.toml"))
     )
     for symbol in re.findall(r"^config (\w+)", text, re.MULTILINE):
-        used = re.search(rf'["\s]{symbol}["\]]', sources) or re.search(rf"if {symbol}$", text, re.MULTILINE)
+        used = re.search(rf'["\s]{symbol}(["\]]| = )', sources) or re.search(rf"if {symbol}$", text, re.MULTILINE)
         assert used, f"nothing uses {symbol}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from gpiod.line import Bias, Direction, Value
@@ -32,6 +33,29 @@ def test_a_machine_without_chips(tmp_path: Path) -> None:
     assert gpio.chips(tmp_path) == {}
     with pytest.raises(LineError, match="no chip pinctrl-rp1; this machine has no GPIO chips"):
         gpio.open_chip("pinctrl-rp1", tmp_path)
+
+
+class _Chip:
+    """Stands for gpiod's: the chip at number 0 is not for everybody."""
+
+    def __init__(self, path: str) -> None:
+        if path.endswith("0"):
+            raise PermissionError(13, "Permission denied", path)
+        self.info = SimpleNamespace(name=Path(path).name, label="pinctrl-rp1", num_lines=54)
+
+    def __enter__(self) -> _Chip:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def get_info(self) -> SimpleNamespace:
+        return self.info
+
+
+def test_a_chip_that_is_the_machines_own_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpio, "chip_paths", lambda devices: [devices / "gpiochip0", devices / "gpiochip1"])
+    monkeypatch.setattr(gpio.gpiod, "Chip", _Chip)
+    assert gpio.chips(tmp_path) == {"gpiochip1": ("pinctrl-rp1", 54)}
 
 
 def test_a_pin_map_for_a_chip_that_is_not_there_is_refused() -> None:

@@ -13,6 +13,7 @@ from pilotlight.orchestrator.core import (
     Health,
     Space,
     Unit,
+    build_time,
     cpu_percent,
     cpu_time,
     hottest,
@@ -72,6 +73,20 @@ def test_units_are_sorted_by_name() -> None:
     listed = [("b.service", "B", "loaded", "failed", "failed", "", "/b", 0, "", "/"), ("a.service", "A", "l", "a", "s")]
     assert [unit.name for unit in units(listed)] == ["a.service", "b.service"]
     assert units(listed)[1] == Unit("b.service", "B", "loaded", "failed", "failed")
+
+
+@pytest.mark.parametrize(
+    ("stamp", "time"), [(b"\x67\xce\x2b\x80", 1741564800), (b"", None), (b"\0\0\0\0\0", None), (b"2025-03-10", None)]
+)
+def test_a_build_time_is_a_word_of_seconds(stamp: bytes, time: int | None) -> None:
+    assert build_time(stamp) == time
+
+
+def test_a_boot_loader_of_the_day_that_chooses_command_lines_is_new_enough() -> None:
+    assert problems(replace(_WELL, bootloader=1741564800), [], OrchestratorSettings()) == []
+    (problem,) = problems(replace(_WELL, bootloader=1741564799), [], OrchestratorSettings())
+    assert problem.startswith("the module's boot loader is of 2025-03-09, too old")
+    assert "bring it to 2025-03-10 or newer" in problem
 
 
 def test_a_system_that_is_well_has_no_problems() -> None:

@@ -40,6 +40,15 @@ def test_a_look_at_a_made_up_machine(tmp_path: Path) -> None:
     assert second.data is not None and second.data.total > second.data.free > 0
 
 
+def test_a_module_tells_how_old_its_boot_loader_is(tmp_path: Path) -> None:
+    root = _machine(tmp_path / "root")
+    assert System("/data", root).look().bootloader is None
+    stamp = root / "proc/device-tree/chosen/bootloader/build-timestamp"
+    stamp.parent.mkdir(parents=True)
+    stamp.write_bytes(bytes.fromhex("67CE2B80"))
+    assert System("/data", root).look().bootloader == 1741564800
+
+
 def test_versions(tmp_path: Path) -> None:
     versions = System("/data", _machine(tmp_path / "root")).versions()
     assert versions["Pilotlight"] == __version__

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import __main__ as command
-from tests.bench import checkout
+from tests.bench import bench_same, checkout
 from tests.bench.common import Row, table
 
 
@@ -25,7 +25,7 @@ def test_a_table_has_its_figures_in_columns() -> None:
 
 
 def test_every_bench_can_be_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert {"build", "container", "disk", "publish", "scan", "snapshot"} <= set(command.NAMES)
+    assert {"build", "container", "disk", "publish", "same", "scan", "snapshot"} <= set(command.NAMES)
     for name in command.NAMES:
         module = importlib.import_module(f"tests.bench.bench_{name}")
         monkeypatch.setattr(module, "run", lambda quick, name=name: [Row(name, float(quick), "s")])
@@ -84,3 +84,13 @@ def test_a_failed_build_shows_its_output(project: Path) -> None:
 def test_a_container_that_ends_before_it_answers_is_no_figure(project: Path) -> None:
     with checkout.this_checkout() as here, pytest.raises(SystemExit, match=r"(?s)did not come up.*said"):
         here.until_web()
+
+
+def test_files_that_differ_between_two_builds_are_named(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        for name in bench_same.COMPARED:
+            (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / folder / name).write_text(name)
+    assert bench_same.differences(tmp_path / "one", tmp_path / "two") == []
+    (tmp_path / "two/boot.img").write_text("else")
+    assert bench_same.differences(tmp_path / "one", tmp_path / "two") == ["boot.img"]

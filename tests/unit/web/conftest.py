@@ -3,6 +3,7 @@
 
 import asyncio
 import datetime
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import uvloop
+from pilotlight import __version__
 from pilotlight.web import shell
 from pilotlight.web.app import Front
 from pilotlight.web.backend import Backend
@@ -23,6 +25,8 @@ from pilotlight.web.settings import WebSettings
 from pilotlight.web.tokens import Tokens, load_key
 from pilotlight.web.users import UserStore
 
+from tests.support.daemons import Daemons
+from tests.support.fake_rauc import FakeBoot, FakeRauc
 from tests.unit.web.fake_runtime import FakeRuntime
 
 ADMIN = {"username": "ada", "password": "correct horse"}
@@ -135,6 +139,19 @@ def runtime(serve: Callable[..., None]) -> FakeRuntime:
     made = FakeRuntime()
     serve(made)
     return made
+
+
+@pytest.fixture
+def rauc(bus: str, daemons: Daemons) -> Iterator[FakeRauc]:
+    """The real orchestrator in slot A of a device whose RAUC is a fake."""
+    boot = FakeBoot()
+    boot.versions["A"] = __version__
+    made = FakeRauc(boot)
+    daemons.configure("orchestrator", "period_s: 0.1\ndata: /\nupdate: {reboot: never}\n")
+    (Path(os.environ["PILOTLIGHT_RUN"]) / "orchestrator").mkdir()
+    daemons.start("orchestrator")
+    yield made
+    made.leave()
 
 
 @pytest.fixture

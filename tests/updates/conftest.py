@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device that is updated: an emulated machine with its firmware, from its first start through many restarts."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image import qemu, web
+from image.emulated import Emulated
+from image.firmware import Start
+from image.steps import BUILD
+from image.tools import tools
+from tests.system.machine import Machine, Result, login_credential
+from tests.updates import bundles
+from tests.updates.bundles import BOARD, HOME
+
+RESULTS = BUILD / "results"
+RESTART_S = 400.0  # patience for the end of the system and the next start
+START_S = 600.0  # patience for a start, up to a shell or to the verdict of the health gate
+STATUS = "/run/pilotlight/boot/status.json"
+OUTCOMES = "/data/pilotlight/boot/outcomes.json"
+
+
+def free_port() -> int:
+    """A port of this machine that nobody has at present."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Device:
+    """The device: its machine, and what a person at its console does."""
+
+    def __init__(self, name: str, record: Path | None = None) -> None:
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        self.layer = HOME / f"{name}.qcow2"
+        self.layer.unlink(missing_ok=True)
+        if record is not None:
+            record.touch()
+        use = tools("disk")
+        qemu.make_layer(use, HOME / f"pilotlight-{BOARD}.img", self.layer)
+        shelf = f"file={bundles.make_all().path},format=raw,if=none,id=bundles,readonly=on"
+        words = [*qemu.machine_words(BOARD), "-drive", shelf, "-device", "virtio-blk-pci,drive=bundles"]
+        self.port = free_port()
+        setup = qemu.Setup(
+            "arm64", words, self.layer, web_port=self.port, credentials=login_credential("arm64"), record=record
+        )
+        self.board = Emulated(use, setup)
+        console = RESULTS / f"{name}-console.txt"
+        console.unlink(missing_ok=True)
+        self.machine = Machine(self.board, console)
+
+    def close(self) -> None:
+        """Switch off and forget the disk."""
+        with self.board:
+            self.layer.unlink(missing_ok=True)
+
+    def switch_on(self) -> Start:
+        """Switch on; which start the firmware made."""
+        self.board.power_on()
+        return self.board.starts[-1]
+
+    def login(self) -> None:
+        """Wait for a shell, with the bundles at hand."""
+        self.machine.login(START_S)
+        self.ok(f"mkdir -p /run/bundles && mount -o ro /dev/disk/by-label/{bundles.LABEL} /run/bundles")
+
+    def run(self, command: str, timeout_s: float = 120.0) -> Result:
+        """Run a shell command as root."""
+        return self.machine.run(command, timeout_s)
+
+    def ok(self, command: str, timeout_s: float = 120.0) -> str:
+        """Run a shell command that must succeed; what it printed."""
+        return self.machine.ok(command, timeout_s)
+
+    def install(self, name: str) -> Result:
+        """Install a bundle with RAUC itself."""
+        return self.run(f"rauc install /run/bundles/{name}.raucb", 400)
+
+    def restart(self) -> Start:
+        """Restart in good order; which start the firmware then made."""
+        before = len(self.board.starts)
+        self.machine.send("systemctl reboot")
+        return self.board.wait_for_start(before + 1, RESTART_S)
+
+    def start_after(self, start: Start, timeout_s: float = START_S) -> Start:
+        """The start that follows the latest one by itself."""
+        assert self.board.starts[-1] == start
+        return self.board.wait_for_start(len(self.board.starts) + 1, timeout_s)
+
+    def gate(self) -> str:
+        """Wait until the health gate has ended; its result, such as `success`."""
+        waiting = "systemctl show -p Job pilotlight-health | grep -q '[1-9]'"
+        self.ok(f"while {waiting} || systemctl is-active -q pilotlight-health; do sleep 1; done", START_S)
+        return self.ok("systemctl show --value -p Result pilotlight-health")
+
+    def slots(self) -> dict[str, Any]:
+        """What the boot handler knows."""
+        told: dict[str, Any] = json.loads(self.ok("/usr/lib/rauc/bootchooser status"))
+        return told
+
+    def outcomes(self) -> list[dict[str, Any]]:
+        """How trials ended, oldest first."""
+        told: list[dict[str, Any]] = json.loads(self.ok(f"cat {OUTCOMES} 2>/dev/null || echo '[]'"))
+        return told
+
+    def answers(self) -> bool:
+        """Whether the web answers within its time."""
+        return web.wait(self.port, START_S, lambda: self.board.on)
+
+
+@pytest.fixture(scope="module")
+def device() -> Iterator[Device]:
+    disk = HOME / f"pilotlight-{BOARD}.img"
+    assert disk.exists(), f"make the disk first: ./build-image.sh build {BOARD}"
+    made = Device("updates")
+    try:
+        yield made
+    finally:
+        made.close()

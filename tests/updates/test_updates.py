@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Updates on one device, one after the other: refused, missed, good, and faulty in ways that it has to survive.
+
+The tests are the chapters of one story and need each other's ends: run the file as a whole.
+"""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from image.firmware import Start
+from tests.updates import cuts, replay
+from tests.updates.bundles import HOME, NEWER
+from tests.updates.conftest import RESULTS, Device
+from tests.updates.cuts import Story
+
+RECORD = HOME / "updates.record"
+PROMISE = "this was on the disk before the update"
+RAUC_EXPOSURE_LIMIT = 3.5  # it mounts and writes disks; without a drop-in of ours it is 9.4
+
+A, B = Start(2, False), Start(3, False)
+TRY_A, TRY_B = Start(2, True), Start(3, True)
+
+
+@pytest.fixture(scope="module")
+def device() -> Iterator[Device]:
+    """A new device, whose writes are taken down."""
+    RECORD.unlink(missing_ok=True)
+    made = Device("updates", RECORD)
+    try:
+        yield made
+    finally:
+        made.close()
+        RECORD.unlink()
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[str, int]:
+    """Where in the record something begins."""
+    return {}
+
+
+def test_the_first_start(device: Device) -> None:
+    assert device.switch_on() == A
+    device.login()
+    assert device.gate() == "success"
+    assert device.slots() == {
+        "current": "A", "committed": "A", "primary": "A", "trial": False, "good": ["A"], "pending": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("bundle", "said"),
+    [
+        ("wrong-key", "(?i)signature verification failed"),
+        ("expired", "(?i)certificate has expired"),
+        ("wrong-board", "(?i)compatible"),
+        ("truncated", "(?i)squashfs|size|signature|bundle"),
+        ("tampered", "(?i)verity|input/output error|failed"),
+    ],
+)
+def test_what_is_not_meant_for_it_is_refused(device: Device, bundle: str, said: str) -> None:
+    done = device.install(bundle)
+    assert done.code != 0
+    assert re.search(said, done.output), done.output
+    slots = device.slots()
+    assert (slots["committed"], slots["primary"], slots["pending"]) == ("A", "A", None)
+
+
+def test_only_root_and_the_orchestrator_may_install(device: Device) -> None:
+    call = "busctl call de.pengutronix.rauc / de.pengutronix.rauc.Installer Mark ss good booted"
+    denied = device.run(f"setpriv --reuid nobody --regid nogroup --clear-groups {call}")
+    assert denied.code != 0 and "denied" in denied.output.lower()
+    assert device.run(f"setpriv --reuid pilotlight-web --regid nogroup --clear-groups {call}").code != 0
+    device.ok(call)
+
+
+def test_rauc_may_do_little_else(device: Device) -> None:
+    told = device.ok("systemd-analyze security --offline=true --no-pager rauc.service | tail -1")
+    assert float(told.split(":")[1].split()[0]) <= RAUC_EXPOSURE_LIMIT, told
+
+
+def test_two_updates_at_once(device: Device, pages: dict[str, int]) -> None:
+    """The second is refused, the first goes on."""
+    device.ok(f"echo {PROMISE} >/data/promise; sync")
+    pages["begin"] = sum(1 for _ in replay.writes(RECORD))
+    both = device.run(
+        "rauc install /run/bundles/good.raucb >/run/first 2>&1 & first=$!\n"
+        "until busctl get-property de.pengutronix.rauc / de.pengutronix.rauc.Installer Operation | grep -q installing\n"
+        "do sleep 0.2; kill -0 $first || break; done\n"
+        "rauc install /run/bundles/again.raucb; echo second $?; wait $first; echo first $?; cat /run/first",
+        400,
+    )
+    assert "second 1" in both.output and "first 0" in both.output, both.output
+    slots = device.slots()
+    assert (slots["committed"], slots["primary"]) == ("A", "B")
+    assert (slots["pending"]["version"], slots["pending"]["attempts"]) == (NEWER, 0)
+
+
+def test_a_power_cut_before_the_restart_loses_nothing(device: Device) -> None:
+    device.board.cut_power()
+    assert device.switch_on() == A
+    device.login()
+    slots = device.slots()
+    assert (slots["primary"], slots["pending"]["attempts"]) == ("B", 0)
+
+
+def test_a_good_update_is_tried_once_and_kept(device: Device) -> None:
+    assert device.restart() == TRY_B
+    device.login()
+    assert device.slots()["trial"]
+    assert device.gate() == "success"
+    slots = device.slots()
+    assert (slots["current"], slots["committed"], slots["good"], slots["pending"]) == ("B", "B", ["A", "B"], None)
+    assert (device.outcomes()[-1]["outcome"], device.outcomes()[-1]["version"]) == ("committed", NEWER)
+    assert device.answers()
+    # The ways of the wish once more: asked for and taken back.
+    device.ok("for slot in A B A B; do /usr/lib/rauc/bootchooser set-primary $slot; done; sync")
+
+
+@pytest.fixture(scope="module")
+def story(device: Device, pages: dict[str, int]) -> Story:
+    """The good update, from its installation to its commit, write by write."""
+    return Story(RECORD, list(replay.writes(RECORD)), pages["begin"])
+
+
+def test_the_power_may_go_at_any_write(story: Story) -> None:
+    started = cuts.cut_everywhere(story, PROMISE)
+    told = f"{sum(started.values())} cuts in {len(story.writes) - story.begin} writes, seed {cuts.SEED}: "
+    told += f"{started[2]} start the old slot, {started[3]} the new one, 0 start nothing\n"
+    (RESULTS / "power-cuts.txt").write_text(told)
+    assert started[2] and started[3], started
+
+
+def test_the_choice_of_the_slot_is_there_after_every_sector(story: Story) -> None:
+    chosen = cuts.choices(story)
+    (RESULTS / "choices.txt").write_text(f"{len(chosen)} sectors of the boot configuration, a choice after each\n")
+    assert len(chosen) > 20
+    assert chosen == sorted(chosen) and set(chosen) == {2, 3}
+
+
+def test_an_update_that_does_not_do_its_work_is_left(device: Device) -> None:
+    """The web of this one says that it is ready and answers nobody."""
+    device.ok("rauc install /run/bundles/silent-web.raucb", 400)
+    assert device.restart() == TRY_A
+    assert device.start_after(TRY_A) == B
+    device.login()
+    last = device.outcomes()[-1]
+    assert (last["outcome"], last["slot"]) == ("failed", "A")
+    assert any("web does not answer" in reason for reason in last["reasons"]), last
+    assert "the trial of slot A failed" in device.ok("journalctl -b -u pilotlight-boot --no-pager")
+    assert device.slots()["pending"] is None
+
+
+def test_a_kernel_panic_goes_back_to_what_worked(device: Device) -> None:
+    device.ok("rauc install /run/bundles/panic.raucb", 400)
+    assert device.restart() == TRY_A
+    assert device.start_after(TRY_A, 120) == B
+    device.login()
+    last = device.outcomes()[-1]
+    assert last["outcome"] == "retry"
+    assert "did not start" in last["reasons"][0]
+    assert device.slots()["pending"]["attempts"] == 1
