@@ -21,8 +21,9 @@ from pilotlight.io.lines import Bank
 from pilotlight.runtime import commands, filters, jobs, sandbox
 from pilotlight.runtime.commands import Report
 from pilotlight.runtime.cycle import Cycle, EndError, Parts
+from pilotlight.runtime.idle import EmptyProgram
 from pilotlight.runtime.jobs import Job
-from pilotlight.runtime.native import EmptyProgram, NativeProgram, Program, ProgramError
+from pilotlight.runtime.native import NativeProgram, Program, ProgramError
 from pilotlight.runtime.scantags import DescriptionError, OwnTags, program_tag
 from pilotlight.runtime.schedule import base_period
 from pilotlight.tags import CommandRing, SegmentWriter
