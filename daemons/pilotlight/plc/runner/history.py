@@ -165,7 +165,7 @@ class History:
         """The image at the end of a scan; a tag that came later has its default. KeyError when not retained."""
         if not self.contains(scan_id):
             raise KeyError(scan_id)
-        segment = self._segments[bisect_right([each.first for each in self._segments], scan_id) - 1]
+        segment = self._segment(scan_id)
         image = segment.image[:]
         image.extend(float(cell.default) for cell in self._cells[len(image) :])
         for packed in segment.changes[: scan_id - segment.first]:
@@ -174,6 +174,13 @@ class History:
             for slot, number in zip(slots, numbers, strict=True):
                 image[slot] = number
         return [self._number(slot, image[slot]) for slot in range(len(image))]
+
+    def _segment(self, scan_id: int) -> _Segment:
+        """The segment with a retained scan. Most often it is the newest."""
+        newest = self._segments[-1]
+        if scan_id >= newest.first:
+            return newest
+        return self._segments[bisect_right(self._segments, scan_id, key=lambda each: each.first) - 1]
 
     def _number(self, slot: int, number: float) -> int | float:
         if self._cells[slot].type is not Type.REAL:
@@ -203,7 +210,7 @@ class History:
         """Time of a retained scan in nanoseconds."""
         if not self.contains(scan_id):
             raise KeyError(scan_id)
-        segment = self._segments[bisect_right([each.first for each in self._segments], scan_id) - 1]
+        segment = self._segment(scan_id)
         return segment.times[scan_id - segment.first]
 
     def at_or_before(self, time_ns: int) -> int:
