@@ -95,7 +95,7 @@ class Device:
     def gate(self) -> str:
         """Wait until the health gate has ended; its result, such as `success`."""
         waiting = "systemctl show -p Job pilotlight-health | grep -q '[1-9]'"
-        self.ok(f"while {waiting} || systemctl is-active -q pilotlight-health; do sleep 1; done", START_S)
+        self.ok(f"while {waiting} || systemctl is-active -q pilotlight-health; do sleep 5; done", START_S)
         return self.ok("systemctl show --value -p Result pilotlight-health")
 
     def slots(self) -> dict[str, Any]:
