@@ -94,8 +94,18 @@ class Device:
 
     def gate(self) -> str:
         """Wait until the health gate has ended; its result, such as `success`."""
-        waiting = "systemctl show -p Job pilotlight-health | grep -q '[1-9]'"
-        self.ok(f"while {waiting} || systemctl is-active -q pilotlight-health; do sleep 5; done", START_S)
+        # The verdict, or what keeps it back.
+        script = """
+        end=$(($(cut -d. -f1 /proc/uptime) + %d))
+        while systemctl show -p Job pilotlight-health | grep -q '[1-9]' || systemctl is-active -q pilotlight-health; do
+          if [ $(cut -d. -f1 /proc/uptime) -gt $end ]; then
+            systemctl list-jobs --no-pager
+            systemctl status --no-pager pilotlight-health
+            exit 1
+          fi
+          sleep 5
+        done"""
+        self.ok(f"({script % START_S})", 2 * START_S)
         return self.ok("systemctl show --value -p Result pilotlight-health")
 
     def slots(self) -> dict[str, Any]:
