@@ -4,7 +4,6 @@
 The whole build, packages and compilers included, is compared by the bench `same`.
 """
 
-import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -20,19 +19,15 @@ def test_the_disk_is_the_same_wherever_it_is_made() -> None:
     board = config.load(BOARD)
     root = root_for(board)
     first = disk.build(board, root)
-    umask = os.umask(0o077)
-    try:
-        with tempfile.TemporaryDirectory(dir=BUILD, prefix="again-") as name:
-            place = Path(name)
-            # A copy has other inodes, and its folders another order.
-            subprocess.run(["cp", "--archive", root.path, place / "root"], check=True)
-            second = disk.build(board, Artefact(place / "root", root.key), place / "made")
-            for one, two in (
-                (first.slot.root_image, second.slot.root_image),
-                (first.slot.boot_image, second.slot.boot_image),
-                (first.image.path, second.image.path),
-                (first.download.path, second.download.path),
-            ):
-                assert digest(one) == digest(two), one.name
-    finally:
-        os.umask(umask)
+    with tempfile.TemporaryDirectory(dir=BUILD, prefix="again-") as name:
+        place = Path(name)
+        # A copy has other inodes, and its folders another order.
+        subprocess.run(["cp", "--archive", root.path, place / "root"], check=True)
+        second = disk.build(board, Artefact(place / "root", root.key), place / "made")
+        for one, two in (
+            (first.slot.root_image, second.slot.root_image),
+            (first.slot.boot_image, second.slot.boot_image),
+            (first.image.path, second.image.path),
+            (first.download.path, second.download.path),
+        ):
+            assert digest(one) == digest(two), one.name
