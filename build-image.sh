@@ -4,6 +4,7 @@
 # './build-image.sh help' explains.
 set -euo pipefail
 cd "$(dirname "$0")"
+umask 022 # what is made has the same modes whoever builds
 
 # What the build reads of the environment.
 KEPT=TERM,SOURCE_DATE_EPOCH,PILOTLIGHT_MIRROR,PILOTLIGHT_VERSION

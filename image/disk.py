@@ -33,13 +33,16 @@ class Disk:
     kernel: Artefact  # unpacked, with its modules and the programs of the initramfs
 
 
-def build(chosen: Board, root: Artefact) -> Disk:
-    """Make the disk of a board around the root file system tree `root`. Raises BuildError."""
+def build(chosen: Board, root: Artefact, folder: Path | None = None) -> Disk:
+    """Make the disk of a board around the root file system tree `root`, in the board's folder or another one.
+
+    Raises BuildError.
+    """
     use = tools("disk")
-    board, arch, place_of = chosen.name, chosen.arch, BUILD / chosen.name
+    board, arch, home = chosen.name, chosen.arch, folder or BUILD / chosen.name
     kernel = unpack_kernel(arch, use)
-    slot = make_slot(chosen, root, kernel, use)
-    image = make_disk(board, arch, slot, place_of / f"pilotlight-{board}.img", sizes_of(chosen), use)
+    slot = make_slot(chosen, root, kernel, home, use)
+    image = make_disk(board, arch, slot, home / f"pilotlight-{board}.img", sizes_of(chosen), use)
     download = step(
         f"compressed disk {board}",
         inputs=[image, DOWNLOAD_COMPRESSION, use.root],

@@ -21,7 +21,7 @@ FOLDER = PROJECT / "bsp" / "modules"
 ARCHES = ("arm64",)  # the other kernels have what their boards need
 PLACE = "updates"  # below usr/lib/modules/<version>: what depmod prefers
 
-# Arguments: an unpacked package, the tree to unpack it into, members of the archive in it that are wanted.
+# Arguments: the package with the kernel's source, the tree to unpack into, the wanted members of the archive in it.
 EXTRACT = """\
 set -e
 archive=$1 into=$2 first=${3%%/*}

@@ -16,7 +16,7 @@ from image import boot_files, devicetree, initramfs, kernel, verity
 from image.config import Board
 from image.disk_layout import MIB, check_fits, identifier
 from image.kernel import Kernel
-from image.steps import BUILD, PROJECT, Artefact, Input, Log, step
+from image.steps import PROJECT, Artefact, Input, Log, step
 from image.tools import Tools
 
 INIT = PROJECT / "image" / "init.sh"
@@ -55,9 +55,11 @@ def board_list(board: str, name: str) -> list[str]:
     return kernel.wanted((PROJECT / "bsp" / board / name).read_text())
 
 
-def make_slot(board: Board, root: Artefact, source: Artefact, use: Tools) -> Slot:
-    """Make both images of a board's slot around the root file system tree `root`. Raises BuildError."""
-    place = BUILD / board.name
+def make_slot(board: Board, root: Artefact, source: Artefact, place: Path, use: Tools) -> Slot:
+    """Make both images of a board's slot in the folder `place` around the root file system tree `root`.
+
+    Raises BuildError.
+    """
     ram = make_initramfs(board.name, source, place / "initramfs.zst", use)
     verified = make_root(board, root, source, place / "slot", use)
     trees = devicetree.trees_for(board, source, use)

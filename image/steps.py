@@ -70,7 +70,7 @@ class Log:
         process = subprocess.Popen(
             words,
             cwd=cwd,
-            env={**os.environ, **(env or {})},
+            env={**inherited(), **(env or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -102,7 +102,7 @@ class Log:
         done = subprocess.run(
             words,
             cwd=cwd,
-            env={**os.environ, **(env or {})},
+            env={**inherited(), **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._stream,
@@ -113,6 +113,14 @@ class Log:
             self._stream.flush()
             raise BuildError(f"{words[0]} ended with exit code {done.returncode}")
         return done.stdout.decode()
+
+
+def inherited() -> dict[str, str]:
+    """What a command of a step gets of this program's environment.
+
+    Not the time of the build: programs understand it in ways of their own, and are told the time in words instead.
+    """
+    return {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
 
 
 def key_of(value: Input) -> str:

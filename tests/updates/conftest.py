@@ -37,12 +37,15 @@ class Device:
 
     def __init__(self, name: str, record: Path | None = None) -> None:
         RESULTS.mkdir(parents=True, exist_ok=True)
-        self.layer = HOME / f"{name}.qcow2"
-        self.layer.unlink(missing_ok=True)
+        self.layer, self.disk = HOME / f"{name}.qcow2", HOME / f"{name}.img"
+        for path in (self.layer, self.disk):
+            path.unlink(missing_ok=True)
+        # A name of its own: a build in the meantime puts another disk in the place of this one.
+        self.disk.hardlink_to(HOME / f"pilotlight-{BOARD}.img")
         if record is not None:
             record.touch()
         use = tools("disk")
-        qemu.make_layer(use, HOME / f"pilotlight-{BOARD}.img", self.layer)
+        qemu.make_layer(use, self.disk, self.layer)
         shelf = f"file={bundles.make_all().path},format=raw,if=none,id=bundles,readonly=on"
         words = [*qemu.machine_words(BOARD), "-drive", shelf, "-device", "virtio-blk-pci,drive=bundles"]
         self.port = free_port()
@@ -57,7 +60,8 @@ class Device:
     def close(self) -> None:
         """Switch off and forget the disk."""
         with self.board:
-            self.layer.unlink(missing_ok=True)
+            for path in (self.layer, self.disk):
+                path.unlink(missing_ok=True)
 
     def switch_on(self) -> Start:
         """Switch on; which start the firmware made."""
@@ -94,8 +98,18 @@ class Device:
 
     def gate(self) -> str:
         """Wait until the health gate has ended; its result, such as `success`."""
-        waiting = "systemctl show -p Job pilotlight-health | grep -q '[1-9]'"
-        self.ok(f"while {waiting} || systemctl is-active -q pilotlight-health; do sleep 1; done", START_S)
+        # The verdict, or what keeps it back.
+        script = """
+        end=$(($(cut -d. -f1 /proc/uptime) + %d))
+        while systemctl show -p Job pilotlight-health | grep -q '[1-9]' || systemctl is-active -q pilotlight-health; do
+          if [ $(cut -d. -f1 /proc/uptime) -gt $end ]; then
+            systemctl list-jobs --no-pager
+            systemctl status --no-pager pilotlight-health
+            exit 1
+          fi
+          sleep 5
+        done"""
+        self.ok(f"({script % START_S})", 2 * START_S)
         return self.ok("systemctl show --value -p Result pilotlight-health")
 
     def slots(self) -> dict[str, Any]:

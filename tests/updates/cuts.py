@@ -14,35 +14,35 @@ from pilotlight.orchestrator.boot.core import ATTEMPTS
 
 from image.disk_layout import SECTOR
 from tests.updates import replay
-from tests.updates.bundles import BOARD, HOME
+from tests.updates.bundles import HOME
 from tests.updates.replay import BOOT_CONFIGURATION, Disk, Write
 
 CUTS = int(os.environ.get("PILOTLIGHT_POWER_CUTS", "25"))
 SEED = int(os.environ.get("PILOTLIGHT_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 DISK_SIZE = 8 << 30
-BUILT = HOME / f"pilotlight-{BOARD}.img"
 IMAGE, COPY = HOME / "power-cuts.raw", HOME / "power-cuts.data"
 
 
 @dataclass(frozen=True)
 class Story:
-    """Writes from the first start on; the update begins at number `begin`."""
+    """Writes to a copy of `disk` from the first start on; the update begins at number `begin`."""
 
+    disk: Path
     record: Path
     writes: list[Write]
     begin: int
 
 
-def configuration() -> tuple[int, int]:
-    """Where the boot configuration is on the disk."""
-    with BUILT.open("rb") as file:
+def configuration(disk: Path) -> tuple[int, int]:
+    """Where the boot configuration is on a disk."""
+    with disk.open("rb") as file:
         table = file.read(replay.firmware.TABLE_SECTORS * SECTOR)
     return replay.firmware.partitions(table)[BOOT_CONFIGURATION]
 
 
 def points(story: Story, chance: random.Random) -> list[int]:
     """Numbers of the writes that the power cuts hit: half of them anywhere, half where the choice is written."""
-    start, room = configuration()
+    start, room = configuration(story.disk)
     total = len(story.writes)
     choice = [n for n in range(story.begin, total) if start <= story.writes[n].start < start + room]
     return sorted([
@@ -58,7 +58,7 @@ def cut_everywhere(story: Story, promise: str) -> dict[int, int]:
     """
     chance = random.Random(SEED)
     started = {2: 0, 3: 0}
-    replay.raw_copy(BUILT, IMAGE, DISK_SIZE)
+    replay.raw_copy(story.disk, IMAGE, DISK_SIZE)
     disk = Disk(IMAGE, story.record)
     try:
         played, good = 0, disk.slot(2)
@@ -83,8 +83,8 @@ def cut_everywhere(story: Story, promise: str) -> dict[int, int]:
 
 def choices(story: Story) -> list[int]:
     """The boot partition that is started after each sector that was written to the boot configuration."""
-    start, room = configuration()
-    replay.raw_copy(BUILT, IMAGE, DISK_SIZE)
+    start, room = configuration(story.disk)
+    replay.raw_copy(story.disk, IMAGE, DISK_SIZE)
     disk, chosen = Disk(IMAGE, story.record), []
     try:
         for write in story.writes:

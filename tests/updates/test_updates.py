@@ -50,6 +50,11 @@ def test_the_first_start(device: Device) -> None:
     }  # fmt: skip
 
 
+def test_the_bound_of_trials_leaves_a_committed_slot_alone(device: Device) -> None:
+    device.ok("systemctl start pilotlight-trial-end.service")
+    assert "No jobs" in device.ok("systemctl list-jobs")
+
+
 @pytest.mark.parametrize(
     ("bundle", "said"),
     [
@@ -122,7 +127,7 @@ def test_a_good_update_is_tried_once_and_kept(device: Device) -> None:
 @pytest.fixture(scope="module")
 def story(device: Device, pages: dict[str, int]) -> Story:
     """The good update, from its installation to its commit, write by write."""
-    return Story(RECORD, list(replay.writes(RECORD)), pages["begin"])
+    return Story(device.disk, RECORD, list(replay.writes(RECORD)), pages["begin"])
 
 
 def test_the_power_may_go_at_any_write(story: Story) -> None:

@@ -64,6 +64,20 @@ def ask(root: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return capsys.readouterr().out.strip()
 
 
+def test_everybody_may_read_what_is_published_whoever_starts_it(root: Path) -> None:
+    """RAUC's umask lets nobody else read; the orchestrator has to."""
+    before = os.umask(0o077)
+    try:
+        assert run(root, "set-primary", "B") == 0
+        start(root, "B", tryboot=True)
+        assert run(root, "set-state", "B", "good") == 0
+        for path in (Places(root).status, Places(root).outcomes):
+            assert path.stat().st_mode & 0o777 == 0o644, path
+        assert Places(root).pending.exists() is False
+    finally:
+        os.umask(before)
+
+
 def test_an_update_from_install_to_commit(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     places = Places(root)
     places.statuses.write_text("[slot.boot.0]\nbundle.version=1\n\n[slot.boot.1]\nbundle.version=1.1.0\n")

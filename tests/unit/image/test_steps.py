@@ -158,3 +158,16 @@ def test_commands_get_the_environment_and_give_their_output(tmp_path: Path) -> N
 @pytest.mark.parametrize(("seconds", "text"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (61, "1:01 min"), (600, "10:00 min")])
 def test_durations_as_people_write_them(seconds: float, text: str) -> None:
     assert clock(seconds) == text
+
+
+def test_commands_do_not_see_the_time_of_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some tools would take it for a wish to treat time stamps in another way than in a build without it."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
+    monkeypatch.setenv("KEPT", "2")
+    words = ["sh", "-c", "echo ${SOURCE_DATE_EPOCH-none} $KEPT"]
+    with (tmp_path / "log").open("wb") as stream:
+        log = Log("test", tmp_path / "log", stream)
+        assert log.output(words) == "none 2\n"
+        log.run(words)
+        assert log.output(words, env={"SOURCE_DATE_EPOCH": "3"}) == "3 2\n"
+    assert "\nnone 2\n" in (tmp_path / "log").read_text()

@@ -118,6 +118,8 @@ def run(verb: str, words: list[str], places: Places) -> int:
 
 def main(arguments: list[str], root: str = "/") -> int:
     """Entry; `root` is the root directory, for tests."""
+    # RAUC starts this with a umask of its own; what is published is for everybody to read.
+    os.umask(0o022)
     try:
         return run(arguments[0], arguments[1:], Places(root)) if arguments else usage()
     except Refused as error:
