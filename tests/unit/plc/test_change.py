@@ -117,6 +117,7 @@ def test_a_fault_on_trial_changes_it_back(plc: PLC) -> None:
     assert state.scan_id == 7
     assert {name: state.tags[name] for name in before.tags if name in state.tags} == dict(before.tags)
     assert "Divide" not in plc.current_state.tags
+    assert (plc.history.oldest_scan_id, plc.history.newest_scan_id, plc.playhead) == (7, 7, 7)
     state = plc.step()
     assert (state.scan_id, state.tags["Elapsed"], state.tags["fault.division_error"]) == (8, 60, False)
 

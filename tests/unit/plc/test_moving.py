@@ -68,6 +68,7 @@ def test_blockcopy_of_windows() -> None:
     machine = Machine(logic).scan(DS4=4, DS5=5, DS6=6, N=4, J=6)
     assert [machine[f"DD{n}"] for n in range(1, 4)] == [6, 5, 4]
     assert machine.scan(N=1).faults == {"out_of_range"}
+    assert machine.scan(N=5).faults == {"out_of_range"}
     assert machine.scan(N=0).faults == {"address_error"}
     assert machine.scan(N=6, J=4).faults == {"address_error"}
     assert machine["DD1"] == 6
@@ -201,7 +202,17 @@ def test_packing_too_many_is_refused() -> None:
         pack_bits(BITS.select(0, 16), N)
     with Program() as logic, Rung():
         pack_bits(BITS.select(0, N), W)
+        pack_bits(BITS.select(0, 3), J)
     assert Machine(logic).scan(N=20).faults == {"out_of_range"}
+
+
+def test_unpacking_to_too_many_is_refused() -> None:
+    with Program() as logic, Rung():
+        unpack_to_bits(W, BITS.select(0, N))
+    machine = Machine(logic).scan(W=0xFFFF, N=16)
+    assert (machine["M0"], machine.faults) == (False, {"out_of_range"})
+    machine.scan(N=15)
+    assert (machine["M0"], machine["M15"], machine.faults) == (True, True, set())
 
 
 @pytest.mark.parametrize(("old", "reverse"), [(True, False), (False, False), (False, True)])
@@ -235,6 +246,10 @@ def test_search_for_text() -> None:
     put(machine, "AAAB")
     machine.scan()
     assert (machine["N"], machine["B"], machine["J"]) == (3, True, 4)
+    put(machine, "AAAA....AB")
+    assert machine.scan()["N"] == 9
+    put(machine, "AAAAAAAAAA")
+    assert (machine.scan()["N"], machine["J"]) == (-1, -1)
 
 
 @pytest.mark.parametrize(

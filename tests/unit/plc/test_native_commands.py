@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pilotlight.plc import PLC, Bool, Int, Program, Rung, copy, out, system
+from pilotlight.plc import PLC, Bool, Int, Program, Rung, copy, latch, out, rise, system
 
 from tests.unit.plc.shim import Loaded, shared_object
 
@@ -71,6 +71,18 @@ def test_a_program_stops_itself(loaded: Loaded) -> None:
     assert not loaded.program.asks_stop()
 
 
+def test_a_command_that_is_latched_is_obeyed_once(tmp_path: Path) -> None:
+    with Program() as logic, Rung(rise(Bool("Go"))):
+        latch(system.sys.cmd_mode_stop)
+    fresh = Loaded(shared_object(tmp_path, logic))
+    fresh.write("Go", 1)
+    fresh.scan()
+    fresh.scan()
+    assert fresh.program.asks_stop()
+    fresh.scan()
+    assert not fresh.program.asks_stop()
+
+
 def test_there_is_no_card_to_eject(loaded: Loaded) -> None:
     loaded.write("Eject", 1)
     loaded.scan()
@@ -79,6 +91,13 @@ def test_there_is_no_card_to_eject(loaded: Loaded) -> None:
     assert loaded["Refused"] == 1
     loaded.scan()
     assert loaded["Refused"] == 0
+
+
+def test_a_refused_clock_is_told_for_one_scan(loaded: Loaded) -> None:
+    values = {"year4": 2024, "month": 13, "day": 1, "hour": 24, "minute": 0, "second": 0}
+    assert set_clock(loaded, values) == (True, True)
+    loaded.scan()
+    assert (loaded["BadDate"], loaded["BadTime"]) == (0, 0)
 
 
 def test_the_clock_is_that_of_the_appliance_until_it_is_set(tmp_path: Path) -> None:

@@ -192,8 +192,25 @@ def test_indirect_copy() -> None:
 def test_an_indirect_source_that_is_not_there_copies_nothing() -> None:
     with Program() as logic, Rung():
         copy(DS[J], N)
-    machine = Machine(logic).scan(N=7, J=99)
-    assert (machine["N"], machine.faults) == (7, {"address_error"})
+        copy(DF[J], S)
+    machine = Machine(logic).scan(N=7, S=7.5, J=99)
+    assert (machine["N"], machine["S"], machine.faults) == (7, 7.5, {"address_error"})
+
+
+@pytest.mark.parametrize(
+    ("source", "values", "faults"),
+    [
+        (DS[J], [7, 7], {"address_error"}), (DF[J], [7, 7], {"address_error"}), (5 / J, [0, 0], {"division_error"}),
+        (J + 2.5, [2, 2], set()),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_fails_fills_as_it_copies(source: object, values: list[int], faults: set[str]) -> None:
+    with Program() as logic, Rung():
+        fill(source, DS.select(1, 2))
+    machine = Machine(logic).scan(J=0, DS1=7, DS2=7)
+    assert [machine["DS1"], machine["DS2"]] == values
+    assert machine.faults == faults
 
 
 def test_an_indirect_condition_that_is_not_there_is_false() -> None:

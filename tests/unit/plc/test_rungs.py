@@ -149,6 +149,29 @@ def test_reset_writes_the_default() -> None:
     assert Machine(logic).scan(Level=3, A=True)["Level"] == 7
 
 
+def test_a_reset_of_many_writes_the_default_of_each() -> None:
+    fixed, window = (Block(name, TagType.INT, 1, 6, default_factory=lambda n: n * 10) for name in ("F", "W"))
+    with Program() as logic, Rung(A):
+        reset(fixed.select(1, 6))
+        reset(window.select(N, 6))
+    machine = Machine(logic).scan(A=True, N=3, **{f"{name}{n}": -1 for name in "FW" for n in range(1, 7)})
+    assert [machine[f"F{n}"] for n in range(1, 7)] == [10, 20, 30, 40, 50, 60]
+    assert [machine[f"W{n}"] for n in range(1, 7)] == [-1, -1, 30, 40, 50, 60]
+
+
+def test_coils_of_many() -> None:
+    outs, latched = Block("O", TagType.BOOL, 1, 6), Block("L", TagType.BOOL, 1, 6)
+    with Program() as logic, Rung(A):
+        out(outs.select(1, 6))
+        latch(latched.select(N, 6))
+    machine = Machine(logic).scan(A=True, N=2)
+    states = [machine[f"{name}{n}"] for name in "OL" for n in range(1, 7)]
+    assert states == [*[True] * 6, False, *[True] * 5]
+    machine.scan(A=False)
+    states = [machine[f"{name}{n}"] for name in "OL" for n in range(1, 7)]
+    assert states == [*[False] * 7, *[True] * 5]
+
+
 def test_a_call_without_power_leaves_its_coils() -> None:
     with Program() as logic:
         with Rung(A):
@@ -176,6 +199,23 @@ def test_return_early_leaves_at_once() -> None:
     assert (machine["N"], machine["M"]) == (0, 0)
     machine.scan(A=False)
     assert (machine["N"], machine["M"]) == (11 - 10, 1)
+
+
+def test_return_early_leaves_a_long_subroutine() -> None:
+    with Program(strict=False) as logic:
+        with Rung():
+            call("sub")
+            copy(N, M)
+        with subroutine("sub"):
+            with Rung(A):
+                return_early()
+            for _ in range(100):
+                with Rung():
+                    calc(N + 1, N)
+    machine = Machine(logic).scan(A=True)
+    assert (machine["N"], machine["M"]) == (0, 0)
+    machine.scan(A=False)
+    assert (machine["N"], machine["M"]) == (100, 100)
 
 
 def test_a_decorated_subroutine_and_nested_calls() -> None:

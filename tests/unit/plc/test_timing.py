@@ -37,7 +37,7 @@ from pilotlight.plc import (
 
 from tests.unit.plc.scanning import Machine
 
-A, B, C, Done, Flag = Bool("A"), Bool("B"), Bool("C"), Bool("Done"), Bool("Flag")
+A, B, C, Done, Flag, Off = Bool("A"), Bool("B"), Bool("C"), Bool("Done"), Bool("Flag"), Bool("Off")
 Acc, Wide, N, Step = Int("Acc"), Dint("Wide"), Int("N"), Int("Step")
 Y = Block("Y", TagType.BOOL, 1, 4)
 E = Block("E", TagType.BOOL, 1, 4)
@@ -99,6 +99,19 @@ def test_a_retentive_timer_keeps_its_time_and_its_fraction() -> None:
     assert machine.scan()["Done"] is True
 
 
+def test_time_begins_anew_without_the_fraction_of_before() -> None:
+    with Program() as logic:
+        with Rung(A):
+            on_delay(Done, Acc, preset=1, unit=Ts)
+        with Rung(A):
+            on_delay(Flag, N, preset=1, unit=Ts).reset(B)
+        with Rung(~A):
+            off_delay(Off, Wide, preset=1, unit=Ts)
+    machine = Machine(logic).scan(A=False).scan(9, A=True).scan(A=False, B=True)
+    timers = [(machine.scan(A=True, B=False)["Done"], machine["Flag"], not machine["Off"]) for _ in range(10)]
+    assert timers == [(False,) * 3] * 9 + [(True,) * 3]
+
+
 def test_an_off_delay() -> None:
     with Program() as logic, Rung(A):
         off_delay(Done, Acc, preset=250)
@@ -143,6 +156,7 @@ def test_a_counter_counts_scans() -> None:
     assert machine.scan(B=True)["Wide"] == 3
     machine.scan(A=False)
     assert (machine["Wide"], machine["Done"]) == (2, False)
+    assert machine.scan(2, A=True, B=False)["Done"] is True
     machine.scan(A=True, C=True)
     assert (machine["Wide"], machine["Done"]) == (0, False)
 
@@ -175,6 +189,7 @@ def test_a_shift_register() -> None:
     seen = [outputs(machine.scan(A=a, B=b)) for a, b in ((1, 1), (0, 1), (0, 0), (0, 1), (1, 0), (1, 1))]
     assert seen == ["X...", "X...", "X...", ".X..", ".X..", "X.X."]
     assert outputs(machine.scan(B=True, C=True)) == "...."
+    assert outputs(machine.scan(B=False, C=False).scan(A=True, B=True, C=True)) == "...."
 
 
 def test_pins_see_the_state_on_entry() -> None:
@@ -214,6 +229,7 @@ def test_the_pins_of_a_drum() -> None:
     machine = event_machine().scan(A=True).scan(C=True, N=3)
     assert (machine["Step"], outputs(machine)) == (3, "..X")
     assert machine.scan(N=2)["Step"] == 3
+    assert machine.scan(E4=True).scan(E4=False)["Step"] == 3
     assert machine.scan(C=False).scan(C=True, N=9)["Step"] == 3
     machine.scan(B=True)
     assert (machine["Step"], outputs(machine)) == (1, "X..")
@@ -226,13 +242,26 @@ def test_the_pins_of_a_drum() -> None:
     assert machine.scan(A=True, B=False, Step=7)["Step"] == 1
 
 
-def test_a_time_drum() -> None:
+def time_machine() -> Machine:
     with Program() as logic, Rung(A):
         time_drum(
             outputs=[Y[1], Y[2], Y[3]], presets=[200, N, 100], unit=Tms, pattern=PATTERN, current_step=Step,
             accumulator=Acc, completion_flag=Flag,
         ).reset(B)  # fmt: skip
-    machine = Machine(logic).scan(A=True, N=300)
+    return Machine(logic)
+
+
+def test_a_step_that_is_written_begins_anew() -> None:
+    events = event_machine().scan(A=True, E2=True).scan(Step=2)
+    assert (events["Step"], outputs(events)) == (2, ".X.")
+    assert events.scan(E2=False).scan(E2=True)["Step"] == 3
+    times = time_machine().scan(2, A=True, N=300)
+    assert (times["Step"], times["Acc"]) == (1, 100)
+    assert (times.scan(Step=2)["Step"], times["Acc"]) == (2, 100)
+
+
+def test_a_time_drum() -> None:
+    machine = time_machine().scan(A=True, N=300)
     assert (machine["Step"], machine["Acc"]) == (1, 0)
     assert [(machine.scan()["Step"], machine["Acc"]) for _ in range(6)] == [
         (1, 100), (2, 0), (2, 100), (2, 200), (3, 0), (3, 100),

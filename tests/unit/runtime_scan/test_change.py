@@ -243,6 +243,18 @@ def test_retentive_values_outlive_stop_daemon_and_crash(made) -> None:  # type: 
     asyncio.run(scenario())
 
 
+def test_a_program_begins_with_the_last_values_of_the_one_before(made) -> None:  # type: ignore[no-untyped-def]
+    settings = msgspec.structs.replace(SETTINGS, retain_s=60.0)
+
+    async def scenario() -> None:
+        async with plant(made(counter(1, "Lamp"), "one"), settings=settings) as it:
+            scans = await runs(it, 50)
+            await it.supervisor.activate(made(counter(1, "Other"), "one"), True)
+            assert await runs(it, 2) > scans
+
+    asyncio.run(scenario())
+
+
 def test_kept_values_can_be_forgotten(made) -> None:  # type: ignore[no-untyped-def]
     async def scenario() -> None:
         async with plant(made(counter(1, "Lamp"), "one")) as it:
