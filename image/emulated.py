@@ -24,6 +24,8 @@ POLL = 0.5  # seconds
 JOIN_TIMEOUT = 30.0  # seconds for the end of the thread that stays with the machine
 STARTS_LIMIT = 1000  # starts without a person switching the machine on
 ASKED = b"tryboot\n"
+SO_SNDBUFFORCE = 32  # of Linux; Python has no name for it
+SERIAL_BUFFER = 256 << 20  # bytes at most; what a machine says between two looks takes some MiB
 RESET = "guest-reset"  # QEMU's word for it, also when a watchdog did it
 
 
@@ -34,6 +36,8 @@ class Emulated:
         self._use, self.setup = use, setup
         self._eeprom = Eeprom(use, setup.layer, setup.layer.with_suffix(".firmware"))
         self.serial, self._far_serial = socket.socketpair()
+        # A machine must not stand still while nobody listens. QEMU writes byte by byte, and each costs most of a KiB.
+        self._far_serial.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SERIAL_BUFFER)
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._guest: Guest | None = None
