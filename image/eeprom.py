@@ -58,12 +58,15 @@ class Eeprom:
 
     def read(self, first: int, size: int, name: str) -> Path:
         """Copy `size` bytes of the disk from byte `first` on into a file. Both are whole sectors."""
-        block = next(size for size in (BLOCK, SECTOR) if first % size == 0)
+        block = next(block for block in (BLOCK, SECTOR) if first % block == 0 and size % block == 0)
         target = self.work / name
+        # What `count` counts begins at the start of the disk, whatever `skip` says.
         self._run([
             "qemu-img", "dd", "-U", "-f", "qcow2", "-O", "raw", f"bs={block}", f"skip={first // block}",
-            f"count={-(-size // block)}", f"if={self.layer}", f"of={target}",
+            f"count={(first + size) // block}", f"if={self.layer}", f"of={target}",
         ])  # fmt: skip
+        if target.stat().st_size != size:
+            raise BuildError(f"{target.stat().st_size} bytes of {size} could be read from the disk at {first}")
         return target
 
     def partition(self, table: dict[int, tuple[int, int]], number: int) -> Path:
