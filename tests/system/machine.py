@@ -71,6 +71,18 @@ class Machine:
         self._said = self._said[found.end() :]
         return found
 
+    def forget(self) -> None:
+        """Pass over what was said up to now: a prompt in it belongs to a start that is over."""
+        self.guest.serial.setblocking(False)
+        try:
+            while data := self.guest.serial.recv(65536):
+                with self.log.open("ab") as stream:
+                    stream.write(data)
+        except BlockingIOError:
+            self._said = ""
+        finally:
+            self.guest.serial.setblocking(True)
+
     def send(self, text: str) -> None:
         """Type a line. A serial line has no flow control: long lines go in pieces, each echoed by nobody."""
         self.guest.serial.sendall(text.encode() + b"\n")

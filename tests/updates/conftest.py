@@ -65,6 +65,7 @@ class Device:
 
     def switch_on(self) -> Start:
         """Switch on; which start the firmware made."""
+        self.machine.forget()
         self.board.power_on()
         return self.board.starts[-1]
 
@@ -89,12 +90,17 @@ class Device:
         """Restart in good order; which start the firmware then made."""
         before = len(self.board.starts)
         self.machine.send("systemctl reboot")
-        return self.board.wait_for_start(before + 1, RESTART_S)
+        return self._next(before + 1, RESTART_S)
 
     def start_after(self, start: Start, timeout_s: float = START_S) -> Start:
         """The start that follows the latest one by itself."""
         assert self.board.starts[-1] == start
-        return self.board.wait_for_start(len(self.board.starts) + 1, timeout_s)
+        return self._next(len(self.board.starts) + 1, timeout_s)
+
+    def _next(self, number: int, timeout_s: float) -> Start:
+        start = self.board.wait_for_start(number, timeout_s)
+        self.machine.forget()
+        return start
 
     def gate(self) -> str:
         """Wait until the health gate has ended; its result, such as `success`."""
