@@ -18,7 +18,7 @@ Installs what is missing (apt packages, a virtual environment in .venv) and runs
   unit       decisions, properties, golden bytes, every check; once interpreted, once compiled   (minutes)
   appliance  the real root file system with its systemd in a container                            (minutes)
   system     the built disk image, booted in an emulated machine; the CM5's, opened              (a quarter of an hour)
-  updates    every update, good and faulty, on an emulated device that restarts; 'system' has the short part   (an hour)
+  updates    every update, good and faulty, on an emulated device that restarts; not part of a plain run   (an hour)
   bench      the figures of tests/bench, printed as a table; not part of a plain run
 Without a tier the first three run. Example: ./run-tests.sh unit -- -k journal
 TEXT
@@ -86,7 +86,6 @@ run_system() {
   ./build-image.sh build qemu-arm64
   ./build-image.sh build cm5
   .venv/bin/python -m pytest tests/system "$@"
-  .venv/bin/python -m pytest tests/updates -m "not thorough" "$@"
 }
 
 run_updates() {

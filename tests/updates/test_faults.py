@@ -10,8 +10,6 @@ from image.firmware import Start
 from tests.updates.bundles import NEWER, NEWEST
 from tests.updates.conftest import START_S, Device
 
-pytestmark = pytest.mark.thorough
-
 A, B = Start(2, False), Start(3, False)
 TRY_A, TRY_B = Start(2, True), Start(3, True)
 
