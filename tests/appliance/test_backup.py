@@ -56,6 +56,7 @@ def backup(tmp_path: Path) -> bytes:
         hers.claim(ANNA)
         hers.login(ANNA)
         hers.run("echo 'period_s: 2.0' >/etc/pilotlight/orchestrator.yaml")
+        hers.run("echo press-7 >/data/system/site/hostname")
         reply = hers.http.post("/api/backup", json={"passphrase": PASSPHRASE})
         assert reply.status_code == 200, reply.text
         log = hers.run("journalctl -u 'pilotlight-keeper@*' -o cat")
@@ -76,6 +77,7 @@ def test_a_backup_makes_another_device_the_first(tmp_path: Path, backup: bytes) 
         assert his.login(BERT) == 401
         assert his.login(ANNA) == 200
         assert his.run("cat /etc/pilotlight/orchestrator.yaml") == "period_s: 2.0\n"
+        assert his.run("uname -n") == "press-7\n"
         assert "restored" in his.run("journalctl -b -u pilotlight-restore -o cat")
         assert his.run("ls -A /data/system").split().count("restore") == 0
         appliance = Contained(his.container)

@@ -2,6 +2,7 @@
 """The provisioning file: what is taken, what is refused where, and power cuts between any two steps."""
 
 import base64
+import socket
 import sqlite3
 import stat
 from pathlib import Path
@@ -16,6 +17,7 @@ from pilotlight.orchestrator.provision import plan
 from pilotlight.orchestrator.provision.__main__ import claimed
 from pilotlight.orchestrator.provision.disk import Disk
 from pilotlight.orchestrator.provision.judge import ELSEWHERE, KEYS, Facts, Judgement, judge
+from pilotlight.orchestrator.provision.name import take_name
 from pilotlight.orchestrator.provision.preseed import PreseedError, parse
 from pilotlight.orchestrator.provision.steps import FILE, PENDING, RECORD, RESULT, Provisioning
 
@@ -387,6 +389,17 @@ def test_a_file_that_is_no_toml_stays_for_its_writer(device: Path) -> None:
     path.write_text(WHOLE)
     provisioning(device, CutDisk(99)).run("then")
     assert tree(device)[plan.HOSTNAME] == "press-7\n"
+
+
+def test_the_name_on_the_data_partition_is_taken(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[str] = []
+    monkeypatch.setattr("socket.sethostname", taken.append)
+    take_name(device / "data")
+    (device / "data/system/site").mkdir()
+    for name in (socket.gethostname(), "press-7"):
+        (device / "data" / plan.HOSTNAME).write_text(f"{name}\n")
+        take_name(device / "data")
+    assert taken == ["press-7"]
 
 
 def test_switching_ssh_off_removes_the_keys(device: Path) -> None:

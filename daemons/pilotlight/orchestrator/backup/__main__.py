@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pilotlight.daemon import logger
 
+from ..provision.name import take_name
 from .restore import apply
 
 log = logger("backup")
@@ -16,8 +17,10 @@ log = logger("backup")
 
 def main() -> int:
     """Put the staged restore in place; returns 1 when the disk refused, and the next start goes on."""
+    data = Path(os.environ.get("PILOTLIGHT_DATA", "/data"))
     try:
-        done = apply(Path(os.environ.get("PILOTLIGHT_DATA", "/data")))
+        done = apply(data)
+        take_name(data)
     except OSError as error:
         log.error(f"the restore is not in place yet: {error}; the next start goes on with it", event="restore-failed")
         return 1

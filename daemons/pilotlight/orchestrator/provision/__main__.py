@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import socket
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +13,7 @@ from pilotlight.daemon import logger
 
 from . import plan
 from .judge import Facts
+from .name import take_name
 from .steps import FILE, Provisioning
 
 SSH_SERVER = Path("/usr/sbin/sshd")
@@ -50,9 +50,7 @@ def main() -> int:
     when = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC by its own clock")
     try:
         record = Provisioning(boot, data, facts, hash_password).run(when)
-        name = (data / plan.HOSTNAME).read_text().strip() if (data / plan.HOSTNAME).exists() else ""
-        if name and name != socket.gethostname():
-            socket.sethostname(name)
+        take_name(data)
     except OSError as error:
         log.error(
             f"{FILE} was not carried out: {error}. The device runs with what it had; the next start tries again.",
