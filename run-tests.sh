@@ -18,7 +18,8 @@ Installs what is missing (apt packages, a virtual environment in .venv) and runs
   unit       decisions, properties, golden bytes, every check; once interpreted, once compiled   (minutes)
   appliance  the real root file system with its systemd in a container                            (minutes)
   system     the built disk image, booted in an emulated machine; the CM5's, opened              (a quarter of an hour)
-  updates    every update, good and faulty, on an emulated device that restarts; not part of a plain run   (an hour)
+  updates    first start, restore and updates, good and faulty, on an emulated device that restarts; not part
+             of a plain run                                                                       (an hour)
   bench      the figures of tests/bench, printed as a table; not part of a plain run
 Without a tier the first three run. Example: ./run-tests.sh unit -- -k journal
 TEXT
@@ -85,13 +86,13 @@ run_system() {
   say "system tests: the disk image in an emulated machine; the one for the CM5, opened"
   ./build-image.sh build qemu-arm64
   ./build-image.sh build cm5
-  .venv/bin/python -m pytest tests/system "$@"
+  .venv/bin/python -m pytest tests/system --ignore tests/system/test_first_boot.py --ignore tests/system/test_kernel_modules.py "$@"
 }
 
 run_updates() {
   say "updates: an emulated device, restarted by good and faulty updates"
   ./build-image.sh build qemu-arm64
-  .venv/bin/python -m pytest tests/updates "$@"
+  .venv/bin/python -m pytest tests/system/test_first_boot.py tests/system/test_kernel_modules.py tests/updates "$@"
 }
 
 # What the benches compare with is in an environment of its own.
