@@ -26,7 +26,7 @@ from image.tools import Tools, tools
 HOME = BUILD / "keys"
 MEMORY = Path("/dev/shm")  # noqa: S108 — keys from elsewhere are lent to the tools root here, never on a disk
 SYMBOLS = ("SIGNING_KEY", "SIGNING_CERTIFICATE", "SIGNING_KEYRING")
-TOKEN = "pkcs11:"  # noqa: S105
+TOKEN = "pkcs11:"  # noqa: S105 — how the address of a key in a token begins, no secret
 # How the tools root finds the module of a token, and the module its settings.
 TOKEN_VARIABLES = ("RAUC_PKCS11_MODULE", "RAUC_PKCS11_PIN", "SOFTHSM2_CONF")
 DAYS = 7300

@@ -9,12 +9,17 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from gi.repository import Gio, GLib
+from pilotlight import __version__
 from pilotlight.daemon.connection import ask_bus, connect
 from pilotlight.daemon.glib import ensure_running
+
+from tests.support.daemons import Daemons
 
 NAME, INTERFACE = "de.pengutronix.rauc", "de.pengutronix.rauc.Installer"
 COMPATIBLE = "pilotlight-test"
@@ -256,3 +261,16 @@ class FakeRauc:
 
     def _on_GetPrimary(self) -> Any:
         return GLib.Variant("(s)", (f"boot.{'AB'.index(self.boot.pending or self.boot.committed)}",))
+
+
+@contextmanager
+def orchestrated(daemons: Daemons) -> Iterator[FakeRauc]:
+    """The real orchestrator, which restarts nothing, in slot A of a device with this RAUC."""
+    boot = FakeBoot()
+    boot.versions["A"] = __version__
+    made = FakeRauc(boot)
+    daemons.configure("orchestrator", "period_s: 0.1\ndata: /\nupdate: {reboot: never}\n")
+    (Path(os.environ["PILOTLIGHT_RUN"]) / "orchestrator").mkdir()
+    daemons.start("orchestrator")
+    yield made
+    made.leave()

@@ -74,6 +74,14 @@ class Backend:
             raise TokenError("Token has been revoked")
         return user
 
+    def still_good(self, session: Session) -> bool:
+        """Whether a session that was good still is."""
+        try:
+            self.check(session.claims)
+        except TokenError:
+            return False
+        return True
+
     def refused_upload(self, user: User, now: float) -> str:
         """Why the user's last upload never reached the runtime; empty when it did, or when that is long past."""
         reason, since = self.refusals.get(user.id, ("", 0.0))

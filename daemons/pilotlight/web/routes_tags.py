@@ -14,7 +14,6 @@ from pilotlight.tags import SegmentError
 from pilotlight.web.backend import Backend, CurrentSession, Parts, Session
 from pilotlight.web.guard import guarded_router
 from pilotlight.web.live import MOST_ROWS, Watch, rows
-from pilotlight.web.tokens import TokenError
 
 router = guarded_router()
 PERIOD_S = 0.25
@@ -64,7 +63,7 @@ async def _events(parts: Backend, session: Session, watch: Watch) -> AsyncIterat
     parts.streams += 1
     try:
         quiet_s = 0.0
-        while not parts.closing.is_set() and _still_good(parts, session):
+        while not parts.closing.is_set() and parts.still_good(session):
             for event, content in watch.poll():
                 quiet_s = 0.0
                 yield f"event: {event}\ndata: {json.dumps(content)}\n\n".encode()
@@ -76,11 +75,3 @@ async def _events(parts: Backend, session: Session, watch: Watch) -> AsyncIterat
             quiet_s += PERIOD_S
     finally:
         parts.streams -= 1
-
-
-def _still_good(parts: Backend, session: Session) -> bool:
-    try:
-        parts.check(session.claims)
-    except TokenError:
-        return False
-    return True

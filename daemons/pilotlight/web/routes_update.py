@@ -16,7 +16,6 @@ from pilotlight.web.backend import Backend, CurrentSession, Parts, Session
 from pilotlight.web.guard import guarded_router
 from pilotlight.web.routes_tags import MOST_STREAMS
 from pilotlight.web.shell import reply_and_close
-from pilotlight.web.tokens import TokenError
 from pilotlight.web.update_link import UpdateRefused
 
 router = guarded_router()
@@ -85,7 +84,7 @@ async def _events(parts: Backend, session: Session) -> AsyncIterator[bytes]:
     missing = False
     try:
         async for moved in parts.updates.changes(CHECK_S):
-            if parts.closing.is_set() or not _still_good(parts, session):
+            if parts.closing.is_set() or not parts.still_good(session):
                 return
             if not moved and not missing:
                 yield b": still here\n\n"
@@ -98,14 +97,6 @@ async def _events(parts: Backend, session: Session) -> AsyncIterator[bytes]:
             yield f"event: {event}\ndata: {json.dumps(content)}\n\n".encode()
     finally:
         parts.streams -= 1
-
-
-def _still_good(parts: Backend, session: Session) -> bool:
-    try:
-        parts.check(session.claims)
-    except TokenError:
-        return False
-    return True
 
 
 @router.post("/api/update/bundle", summary="Upload and install a bundle", openapi_extra=_BUNDLE_BODY)

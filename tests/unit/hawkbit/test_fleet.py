@@ -80,7 +80,7 @@ def test_a_file_without_end_does_not_fill_the_disk(site: Site, monkeypatch: pyte
         largest = max(largest, (site.folder / hashlib.sha256(CONTENT).hexdigest()).stat().st_size)
         pause(seconds)
 
-    site.pause = measure  # type: ignore[method-assign]
+    monkeypatch.setattr(site, "pause", measure)
     site.life()
     site.turn()
     assert 0 < largest <= 5000 and "longer" in site.hawkbit.details()
@@ -115,11 +115,11 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(site: Site) -> None:
 def test_a_download_goes_on_over_a_restart(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.hawkbit.assign("7", CONTENT)
     site.hawkbit.faults = [(FILE, "cut:1000")]
-    site.pause = _stop  # type: ignore[method-assign,assignment]
-    site.life()
-    with pytest.raises(fetching.Stopped):
-        site.turn()
-    del site.pause  # type: ignore[method-assign]
+    with monkeypatch.context() as patched:
+        patched.setattr(site, "pause", _stop)
+        site.life()
+        with pytest.raises(fetching.Stopped):
+            site.turn()
     site.life()
     site.turn()
     assert site.device.installed == [CONTENT]
@@ -239,7 +239,7 @@ def test_cancelled_before_anything_was_installed(site: Site) -> None:
     assert site.hawkbit.told[-1][1]["status"]["execution"] == "closed"
 
 
-def test_cancelled_in_the_middle_of_the_download(site: Site) -> None:
+def test_cancelled_in_the_middle_of_the_download(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.hawkbit.assign("7", CONTENT)
     site.hawkbit.faults = [(FILE, "cut:1000"), (FILE, "503")]
     pause = site.pause
@@ -250,7 +250,7 @@ def test_cancelled_in_the_middle_of_the_download(site: Site) -> None:
             site.now += 86400
         pause(seconds)
 
-    site.pause = cancel_then_pause  # type: ignore[method-assign]
+    monkeypatch.setattr(site, "pause", cancel_then_pause)
     site.life()
     site.turn()
     assert site.fleet.job is None and site.device.installed == [] and site.device.updates == []

@@ -4,29 +4,21 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pilotlight import __version__
 from pilotlight.orchestrator.update import cli
 
 from tests.support.daemons import Daemons
-from tests.support.fake_rauc import FakeBoot, FakeRauc, bundle
+from tests.support.fake_rauc import FakeRauc, bundle, orchestrated
 
 
 @pytest.fixture
 def rauc(bus: str, daemons: Daemons) -> Iterator[FakeRauc]:
-    boot = FakeBoot()
-    boot.versions["A"] = __version__
-    made = FakeRauc(boot)
-    daemons.configure("orchestrator", "period_s: 0.1\ndata: /\nupdate: {reboot: never}\n")
-    (Path(os.environ["PILOTLIGHT_RUN"]) / "orchestrator").mkdir()
-    daemons.start("orchestrator")
-    yield made
-    made.leave()
+    with orchestrated(daemons) as made:
+        yield made
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 
 import asyncio
 import datetime
-import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from typing import Any
 import httpx
 import pytest
 import uvloop
-from pilotlight import __version__
 from pilotlight.web import shell
 from pilotlight.web.app import Front
 from pilotlight.web.backend import Backend
@@ -26,7 +24,7 @@ from pilotlight.web.tokens import Tokens, load_key
 from pilotlight.web.users import UserStore
 
 from tests.support.daemons import Daemons
-from tests.support.fake_rauc import FakeBoot, FakeRauc
+from tests.support.fake_rauc import FakeRauc, orchestrated
 from tests.unit.web.fake_runtime import FakeRuntime
 
 ADMIN = {"username": "ada", "password": "correct horse"}
@@ -144,14 +142,8 @@ def runtime(serve: Callable[..., None]) -> FakeRuntime:
 @pytest.fixture
 def rauc(bus: str, daemons: Daemons) -> Iterator[FakeRauc]:
     """The real orchestrator in slot A of a device whose RAUC is a fake."""
-    boot = FakeBoot()
-    boot.versions["A"] = __version__
-    made = FakeRauc(boot)
-    daemons.configure("orchestrator", "period_s: 0.1\ndata: /\nupdate: {reboot: never}\n")
-    (Path(os.environ["PILOTLIGHT_RUN"]) / "orchestrator").mkdir()
-    daemons.start("orchestrator")
-    yield made
-    made.leave()
+    with orchestrated(daemons) as made:
+        yield made
 
 
 @pytest.fixture

@@ -86,6 +86,7 @@ class _Window(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    # Typed narrower than the base, which takes any buffer: io.BufferedReader and tarfile give a writable one.
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
         self._file.seek(self._start + self._at)
         data = self._file.read(min(len(buffer), self._size - self._at))

@@ -162,7 +162,7 @@ class Rung:
 rung = Rung
 
 
-class branch:  # noqa: N801
+class branch:  # noqa: N801 - written like a statement of the language
     """A parallel flow of a rung: `with branch(condition, …):`, joined by and with what it hangs on."""
 
     def __init__(self, *conditions: object) -> None:
@@ -200,7 +200,7 @@ def comment(text: str) -> None:
     builder.comment = text
 
 
-class forloop:  # noqa: N801
+class forloop:  # noqa: N801 - written like a statement of the language
     """Repeat instructions: `with forloop(count) as loop:`; `loop.idx` counts from 0."""
 
     def __init__(self, count: Operand | Literal, oneshot: bool = False) -> None:

@@ -38,7 +38,7 @@ class _Section:
             builder.section, builder.section_name, builder.draft, builder.task = self._outer
 
 
-class subroutine(_Section):  # noqa: N801
+class subroutine(_Section):  # noqa: N801 - written like a statement of the language
     """Rungs under a name: `with subroutine("name"):` in a program, or a decorator of a function that writes them."""
 
     def __init__(self, name: str, strict: bool = True) -> None:
@@ -77,7 +77,7 @@ class subroutine(_Section):  # noqa: N801
             self.__exit__(None, None, None)
 
 
-class task(_Section):  # noqa: N801
+class task(_Section):  # noqa: N801 - written like a statement of the language
     """Rungs that run every so often: `with task("slow", period=1, unit="s"):` in a program.
 
     `period` is a whole number or a decimal of the unit, up to a hundred days; `priority` 0 (first) to 255 says which

@@ -27,7 +27,7 @@ MOST_INSTANCES = 65536
 
 
 @dataclass(frozen=True)
-class auto:  # noqa: N801
+class auto:  # noqa: N801 - written like a statement of the language
     """A default that counts on from instance to instance."""
 
     start: int = 1

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Self
 
@@ -16,7 +17,7 @@ from pilotlight.plc.runner.state import SystemState
 from pilotlight.tags import Value
 
 
-class Traveller(Scanner):
+class Traveller(Scanner, ABC):
     """A runner's ways through its history."""
 
     def seek(self, scan_id: int) -> SystemState:
@@ -101,5 +102,6 @@ class Traveller(Scanner):
         self._rules = dict(rules)
         self._history = History(self._state_at, self.names.cells, **self._rules)
 
+    @abstractmethod
     def _sibling(self) -> Self:
-        raise NotImplementedError(f"{type(self).__name__} cannot be forked")
+        """A runner of the same kind for the same program, that has made no scan."""

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The status page: claim or log in, then state, statistics, commands and log.
 
+import { ask } from "./dialog.js";
 import { dropToken, keepToken, Refused, request, token, whenLost } from "./session.js";
 import { startTags, stopTags } from "./tags.js";
 
@@ -193,16 +194,6 @@ function restartLog() {
 }
 
 byId("level").addEventListener("change", () => { restartLog(); readLog().catch(() => {}); });
-
-function ask(title, text, yes) {
-  byId("ask-title").textContent = title;
-  byId("ask-text").textContent = text;
-  byId("ask-yes").textContent = yes;
-  const dialog = byId("ask");
-  dialog.returnValue = "no";
-  dialog.showModal();
-  return new Promise((done) => { dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }); });
-}
 
 async function command(path) {
   try {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page of updates: upload or name a bundle, follow it, slots, history, when to restart.
 
+import { ask } from "./dialog.js";
 import { follow, Refused, request, token, whenLost } from "./session.js";
 
 const byId = (id) => document.getElementById(id);
@@ -168,16 +169,6 @@ byId("policy-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   if (await command("PUT", "/api/update/policy", { policy: byId("policy").value, window: byId("window").value })) policyTouched = false;
 });
-
-function ask(title, text, yes) {
-  byId("ask-title").textContent = title;
-  byId("ask-text").textContent = text;
-  byId("ask-yes").textContent = yes;
-  const dialog = byId("ask");
-  dialog.returnValue = "no";
-  dialog.showModal();
-  return new Promise((done) => { dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }); });
-}
 
 byId("reboot").addEventListener("click", async () => {
   if (await ask("Restart the device?", "The program stops and the outputs go to their safe state until it runs again.", "Restart")) {
