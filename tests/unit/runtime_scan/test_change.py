@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any, NoReturn
 
 import msgspec
 import pytest
 from pilotlight.daemon import state_directory
 from pilotlight.plc import Bool, Dint, Int, Program, Rung, calc, count_up, forloop, latch, out, rise, subroutine, system
 from pilotlight.plc import call as call_subroutine
+from pilotlight.runtime.commands import Command
 from pilotlight.runtime.launcher import LoadedProgram
+from pilotlight.runtime.process import ScanError, ScanProcess
 from pilotlight.runtime.states import State
 from pilotlight.runtime.verdicts import SupervisorError
 
@@ -124,6 +127,33 @@ def test_forces_go_along(made) -> None:  # type: ignore[no-untyped-def]
             assert it.supervisor.variables.forces == {number: b"\0"}
             await it.supervisor.variables.unforce(number)
             await it.until(lambda: it.outputs()[0])
+
+    asyncio.run(scenario())
+
+
+def test_outputs_are_safe_until_the_successor_begins_when_the_old_process_does_not_finish(
+    made,
+    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+) -> None:
+    async def scenario() -> None:
+        async with plant(made(counter(1, "Lamp"), "one"), settings=QUICK) as it:
+            await it.until(lambda: it.outputs()[0])
+            ask, before = ScanProcess.ask, []
+
+            async def silent(process: ScanProcess, timeout_s: float) -> NoReturn:
+                raise ScanError("it does not answer")
+
+            async def asked(process: ScanProcess, command: Command, *rest: Any) -> int:
+                if command is Command.ENTER:
+                    before.append(it.outputs())
+                return await ask(process, command, *rest)
+
+            monkeypatch.setattr(ScanProcess, "finish", silent)
+            monkeypatch.setattr(ScanProcess, "ask", asked)
+            await it.supervisor.activate(made(counter(1, "Other"), "two"))
+            assert before == [SAFE]
+            assert any("did not finish: it does not answer" in text for _, text in it.notes.records)
+            await it.until(lambda: it.outputs()[1])
 
     asyncio.run(scenario())
 
