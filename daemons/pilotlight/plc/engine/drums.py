@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from pilotlight.plc.engine.coils import Clock, value_or_zero
 from pilotlight.plc.engine.machine import Machine, Step
 from pilotlight.plc.engine.numbers import Whole
@@ -28,13 +30,13 @@ class DrumStep(Step):
         self.jog: int = -1
         self.jog_memory: int = -1
 
+    @abstractmethod
     def entered(self, m: Machine, step: int) -> None:
         """A step begins; each kind of drum says what that means."""
-        raise NotImplementedError(f"{type(self).__name__} has no steps")
 
+    @abstractmethod
     def advanced(self, m: Machine, step: int, on: bool) -> int:
         """Go on by events or time, as the kind of drum does; gives the step."""
-        raise NotImplementedError(f"{type(self).__name__} does not go on")
 
     def run(self, m: Machine, on: bool) -> None:
         step: int = m.cells[self.step]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any
 
@@ -24,12 +25,12 @@ class Machine(Faults):
         self.errors: deque[str] = deque(maxlen=MOST_ERRORS)
 
 
-class Step:
+class Step(ABC):
     """An instruction, compiled."""
 
+    @abstractmethod
     def run(self, m: Machine, on: bool) -> None:
         """Do it, with power or without."""
-        raise NotImplementedError
 
 
 class Once(Step):

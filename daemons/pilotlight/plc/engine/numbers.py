@@ -3,26 +3,27 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
 from pilotlight.plc.arithmetic import Faults, truncated, wrapped
 
 
-class Whole:
+class Whole(ABC):
     """An integer expression."""
 
+    @abstractmethod
     def value(self, m: Faults) -> int:
         """The value now; a failure is noted in the machine and gives 0."""
-        raise NotImplementedError
 
 
-class Real:
+class Real(ABC):
     """A float expression."""
 
+    @abstractmethod
     def value(self, m: Faults) -> float:
         """The value now; a failure is noted in the machine and gives 0."""
-        raise NotImplementedError
 
 
 class WholeConstant(Whole):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from pilotlight.plc import ir
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
 _TRUTHFUL = (Type.BOOL, Type.INT, Type.DINT)
 
 
-class Condition:
+class Condition(ABC):
     """Something a rung asks for. `&` and `|` join conditions."""
 
     __slots__ = ()
 
+    @abstractmethod
     def lower(self, builder: Builder) -> ir.Condition:
         """The condition in the IR."""
-        raise NotImplementedError(f"{type(self).__name__} cannot be asked")
 
     def __bool__(self) -> bool:
         raise TypeError(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NoReturn
 
 from pilotlight.plc import ir
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 Literal = bool | int | float | str
 
 
-class Operand:
+class Operand(ABC):
     """A number that a scan knows: a tag, an indirect address, an expression. Operators make larger expressions."""
 
     __slots__ = ()
@@ -25,9 +26,9 @@ class Operand:
         """The type of a tag or of what an address selects; None for an expression."""
         return None
 
+    @abstractmethod
     def lower(self, builder: Builder) -> ir.Expression:
         """The operand in the IR."""
-        raise NotImplementedError(f"{type(self).__name__} has no value")
 
     def __bool__(self) -> NoReturn:
         raise TypeError(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ class RangeComparison:
         self.value = value
 
 
-class Selection:
+class Selection(ABC):
     """Several tags of one block; comparisons make what search() looks for."""
 
     def __init__(self, block: Block) -> None:
@@ -36,9 +37,9 @@ class Selection:
         """Type of each tag."""
         return self.block.type
 
+    @abstractmethod
     def lower(self, builder: Builder) -> ir.Cells:
         """The cells in the IR."""
-        raise NotImplementedError(f"{type(self).__name__} selects nothing")
 
     def sum(self) -> Operand:
         """The sum of all tags, for expressions."""
