@@ -7,6 +7,7 @@ a simulator can run as fast as it likes.
 
 from __future__ import annotations
 
+import errno
 import math
 import struct
 from collections.abc import Callable
@@ -134,7 +135,7 @@ class SimulatedBmp390:
         """The registers, brought up to date; reading a value clears its flag."""
         now = self._clock()
         if now < self._reset_until:
-            return bytes(count)
+            raise OSError(errno.EREMOTEIO, "not acknowledged during the reset")
         self._registers[bmp390.REG_STATUS] |= bmp390.COMMAND_READY
         self._measure(now)
         last = _FIFO_DATA if register <= _FIFO_DATA else len(self._registers) - 1
