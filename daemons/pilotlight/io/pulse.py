@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Final, Protocol
 
 CLASS: Final = Path("/sys/class/pwm")
-CM5_DEVICES: Final = ("1f00098000.pwm", "40098000.pwm")
-"""The generator of the CM5's pins 12, 13, 18 and 19, by the address that the kernel makes its name of."""
+CM5_DEVICE: Final = "98000.pwm"
+"""End of the name of the generator of the CM5's pins 12, 13, 18 and 19: before it is what the kernel makes of its
+place on the bus, which differs between kernels."""
+CM5_FAN: Final = "9c000.pwm"
+"""End of the name of the generator that turns the fan."""
 START_LIMIT_NS: Final = 1_000_000_000
 """A channel that the kernel does not show, or that we may not write, after this time is a failure."""
 MAX_CHANNELS: Final = 16
@@ -74,10 +77,12 @@ def servo_chip(number: int, folder: Path = CLASS) -> str:
     On a CM5 it is the generator of the servo pins whatever the number says: the other one turns the fan, and their
     numbers differ from kernel to kernel. Elsewhere it is the number of the `pwmchip`.
     """
-    for path in sorted(folder.glob("pwmchip*")):
-        device = (path / "device").resolve().name
-        if device in CM5_DEVICES:
-            return device
+    present = {path.name: (path / "device").resolve().name for path in sorted(folder.glob("pwmchip*"))}
+    for name, device in present.items():
+        if device.endswith(CM5_DEVICE):
+            return name
+    if any(device.endswith(CM5_FAN) for device in present.values()):
+        return CM5_DEVICE
     return f"pwmchip{number}"
 
 

@@ -97,7 +97,7 @@ class SimulatedLsm6ds3:
         self._taken[half] = due
         vector = self._motion((self._origin + due * 1e9 / self._rate(half)) / 1e9)[half]
         control = self._registers[lsm6ds3.CTRL1_XL + half]
-        scales = lsm6ds3.GYRO_SCALES if half else lsm6ds3.ACCEL_SCALES
+        scales = lsm6ds3.GYRO_RANGES_DPS if half else lsm6ds3.ACCEL_RANGES_G
         unit = next(unit for code, unit in scales.values() if code == control >> 2 & 3)
         unit *= math.pi / 180e3 if half else 9.80665e-3
         counts = [max(-32768, min(32767, round(value / unit))) for value in vector]
@@ -108,7 +108,7 @@ class SimulatedLsm6ds3:
 
     def _rate(self, half: int) -> float:
         """Measurements a second of a half; 0 when it is off."""
-        return (*lsm6ds3.RATES_HZ.values(), *(0.0,) * 8)[self._registers[lsm6ds3.CTRL1_XL + half] >> 4]
+        return (*lsm6ds3.RATES_HZ, *(0.0,) * 8)[self._registers[lsm6ds3.CTRL1_XL + half] >> 4]
 
     def _due(self, half: int, now: int) -> int:
         """How many measurements the oscillator has counted at the rate of a half."""

@@ -77,8 +77,11 @@ def test_a_generator_is_found_by_its_device(tree: Tree) -> None:
 
 def test_no_number_leads_to_the_fan(tree: Tree, tmp_path: Path) -> None:
     for number in (0, 1, 2):
-        assert servo_chip(number, tree.classes) == SERVOS
+        assert servo_chip(number, tree.classes) == "pwmchip1"
     assert servo_chip(2, tmp_path / "none") == "pwmchip2"
+    (tree.classes / "pwmchip1").unlink()
+    with pytest.raises(PulseError, match=r"no pulse generator 98000.pwm; this machine has pwmchip0 \(1f0009c000.pwm\)"):
+        find_chip(servo_chip(0, tree.classes), tree.classes)
 
 
 def test_outputs_start_one_a_tick_as_their_files_appear(tree: Tree) -> None:
