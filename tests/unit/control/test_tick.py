@@ -86,6 +86,13 @@ def test_without_samples_the_servos_go_to_failsafe_and_come_back() -> None:
     assert status["last_failsafe_reason"] == 2
 
 
+def test_a_sample_from_the_future_is_not_used() -> None:
+    flight = Flight(ARMED)
+    flight.ticks(3)
+    flight.loop.imu_step(sample(flight.now + 1), flight.now)
+    assert flight.loop.control_step(flight.now, CLOSED, None, None).command.reason is Reason.IMU_STALE
+
+
 def test_reads_that_fail_degrade_until_they_succeed() -> None:
     flight = Flight()
     for _ in range(5):
@@ -108,6 +115,7 @@ def test_the_kill_switch_goes_first_and_disarms() -> None:
     assert not control.command.armed
     assert flight.ticks(10)[1].reason is Reason.KILL_SWITCH  # latched
     assert loop_status(flight.loop)["killswitch_trip_count"] == 1
+    assert flight.ticks(10, imu=False)[1].reason is Reason.KILL_SWITCH
     assert flight.tick(level=None)[1].reason is Reason.KILL_SWITCH
 
 
