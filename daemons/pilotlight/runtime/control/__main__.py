@@ -80,6 +80,7 @@ def _prepare(job: ControlJob, tell: Tell) -> Runner:
         job.limit_ns,
         job.supervisor_ns,
         tell,
+        CommandRing.attach(job.recording) if job.recording >= 0 else None,
     )
     runner = Runner(parts)
     kept = _confine(job, settings, tell)

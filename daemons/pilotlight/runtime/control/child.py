@@ -17,6 +17,8 @@ from pilotlight.runtime.control import orders
 from pilotlight.runtime.control.controljob import ControlJob
 from pilotlight.runtime.control.loading import read
 from pilotlight.runtime.control.looptags import SEGMENT, TAGS
+from pilotlight.runtime.control.recording import RING_CAPACITY
+from pilotlight.runtime.control.steps import LARGEST
 from pilotlight.runtime.launcher import READABLE
 from pilotlight.runtime.process import ENVIRONMENT, memory_of
 from pilotlight.tags import CommandRing, SegmentWriter, now_ns
@@ -40,10 +42,13 @@ class ControlProcess:
         writer: SegmentWriter,
         ring: CommandRing,
         reports: int,
+        recording: CommandRing | None,
     ) -> None:
         self.pid = child.pid
         self.reports = reports
         """Descriptor that becomes readable when there is a report; for the parent's event loop."""
+        self.recording = recording
+        """Every step of the loop, for a `FlightRecorder`; None when nobody records."""
         self._child = child
         self._boxes = boxes
         self._writer = writer
@@ -51,8 +56,12 @@ class ControlProcess:
         self._number = 0
 
     @classmethod
-    def spawn(cls, config: str, switch: Request | None = None, places: Places = USUAL_PLACES) -> ControlProcess:
+    def spawn(
+        cls, config: str, switch: Request | None = None, places: Places = USUAL_PLACES, record: bool = False
+    ) -> ControlProcess:
         """Start the process for the text of a configuration; `switch` is the kill switch's line.
+
+        With `record` its steps have to be taken out of `recording` several times a second.
 
         Call it in the main thread: the process ends when the thread that spawned it ends. Raises ControlSettingsError,
         MailboxError, SegmentError or OSError, with nothing left behind.
@@ -75,6 +84,9 @@ class ControlProcess:
             ring = CommandRing.create(slot=orders.SLOT)
             undo.callback(ring.close)
             ring.touch(now_ns())
+            recording = CommandRing.create(RING_CAPACITY, LARGEST) if record else None
+            if recording is not None:
+                undo.callback(recording.close)
             reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
             undo.callback(os.close, reading)
             text = memory_of(max(1, len(config.encode())))
@@ -92,6 +104,7 @@ class ControlProcess:
                 sensor_box=sensor,
                 estimator_box=estimator,
                 controller_box=controller,
+                recording=-1 if recording is None else recording.fd,
                 switch=handle,
                 limit_ns=LIMIT_NS,
                 supervisor_ns=SUPERVISOR_NS,
@@ -104,14 +117,14 @@ class ControlProcess:
                     env=ENVIRONMENT,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    pass_fds=(*fds, *lines),
+                    pass_fds=(*fds, *lines, *([] if recording is None else [recording.fd])),
                     cwd=Path("/"),
                 )
             finally:
                 os.close(writing)
                 os.close(text)
             undo.pop_all()
-        return cls(child, boxes, writer, ring, reading)
+        return cls(child, boxes, writer, ring, reading, recording)
 
     def activate(self) -> None:
         """Make its segment the present epoch, once it has reported READY. Raises SegmentError."""
@@ -155,4 +168,6 @@ class ControlProcess:
             box.close()
         self._writer.close()
         self._ring.close()
+        if self.recording is not None:
+            self.recording.close()
         os.close(self.reports)

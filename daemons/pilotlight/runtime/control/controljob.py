@@ -20,6 +20,8 @@ class ControlJob:
     sensor_box: int
     estimator_box: int
     controller_box: int
+    recording: int
+    """Descriptor of the ring that takes every step; -1 when nobody records."""
     switch: str
     """Handle of the kill switch's line; empty without one."""
     limit_ns: int

@@ -15,6 +15,20 @@ from pilotlight.runtime.control.orders import REFUSED, Kind, decode, sound_angle
 from pilotlight.runtime.control.samples import Reason
 from pilotlight.runtime.control.settings import ControlSettings
 from pilotlight.runtime.control.status import loop_status
+from pilotlight.runtime.control.steps import Kind as StepKind
+from pilotlight.runtime.control.steps import (
+    Restart,
+    actuator_inputs,
+    actuator_outputs,
+    baro_inputs,
+    control_inputs,
+    control_outputs,
+    estimate_outputs,
+    imu_inputs,
+    imu_outputs,
+    record,
+    set_point_inputs,
+)
 from pilotlight.runtime.control.tick import ControlLoop
 from pilotlight.tags import CommandRing, SegmentWriter, now_ns, sleep_until
 from pilotlight.tags.mailbox import Mailbox
@@ -56,6 +70,8 @@ class Parts:
     """How old the parent's sign of life may be."""
     tell: Callable[[Report, int, int, str], None]
     """Sends a report: kind, number of the order, value, text. Never waits."""
+    recording: CommandRing | None = None
+    """Takes every step, when the parent records."""
 
 
 class Runner:
@@ -65,6 +81,8 @@ class Runner:
         self._parts = parts
         self._devices = parts.devices
         self._box_errors = 0
+        self._recording = parts.recording
+        self._recorded = 0
         settings = parts.settings
         threads, baro = settings.threads, settings.baro
         self.loop = ControlLoop(settings)
@@ -89,7 +107,7 @@ class Runner:
             now = sleep_until(wake)
             if now - parts.ring.touched_ns > parts.supervisor_ns:
                 raise EndError("the supervisor gives no sign of life")
-            self._orders()
+            self._orders(now)
             self._slot(groups, now)
             wake = min(groups.wake_ns(), now_ns() + SLICE_NS)
 
@@ -112,28 +130,48 @@ class Runner:
             self._imu(now)
         elif number == ESTIMATOR:
             self.loop.estimator_step(now)
+            if self._recording is not None:
+                self._record(StepKind.ESTIMATOR, now, b"", estimate_outputs(self.loop.native_estimate))
         elif number == CONTROL:
             self._control(now)
         elif number == ACTUATOR:
-            output = self.loop.actuator_step(now, True)
-            self.loop.io_errors.report(self._devices.drive(output.pulses))
-            self._tags.set_actuator(output)
+            self._actuator(now)
         elif number == BARO:
             self._baro(now)
         else:
             self._status()
 
+    def _record(self, kind: StepKind, now: int, inputs: bytes, outputs: bytes) -> None:
+        """Hand a step to the recorder. One that finds no room leaves a gap in the numbers, which a replay notices."""
+        if self._recording is not None:
+            self._recording.push(record(kind, self._recorded, now, inputs, outputs))
+            self._recorded += 1
+
     def _imu(self, now: int) -> None:
-        loop = self.loop
-        loop.imu_step(self._devices.read_imu(now), now)
+        loop, restart = self.loop, Restart.NONE
+        sample = self._devices.read_imu(now)
+        loop.imu_step(sample, now)
         if loop.watchdog.wants_reinit(now):
-            loop.watchdog.reinitialised(self._devices.restart_imu(), now)
+            restart = Restart.DONE if self._devices.restart_imu() else Restart.FAILED
+            loop.watchdog.reinitialised(restart is Restart.DONE, now)
+        if self._recording is not None:
+            self._record(StepKind.IMU, now, imu_inputs(sample, restart), imu_outputs(loop))
+
+    def _actuator(self, now: int) -> None:
+        output = self.loop.actuator_step(now, True)
+        driven = self._devices.drive(output.pulses)
+        self.loop.io_errors.report(driven)
+        self._tags.set_actuator(output)
+        if self._recording is not None:
+            self._record(StepKind.ACTUATOR, now, actuator_inputs(True, driven), actuator_outputs(output))
 
     def _baro(self, now: int) -> None:
         job = self._baro_job
         if not job.stopped:
             sample = self._devices.read_baro(now)
             self.loop.baro_step(sample)
+            if self._recording is not None:
+                self._record(StepKind.BARO, now, baro_inputs(sample), b"")
             if job.report(sample is not None, now) is Order.STOP:
                 self._parts.tell(Report.NOTICE, 0, 0, "the barometer failed repeatedly and is started anew")
         elif now >= job.next_ns:
@@ -142,7 +180,10 @@ class Runner:
     def _control(self, now: int) -> None:
         parts = self._parts
         estimate, command = self._take(parts.estimator_box), self._take(parts.controller_box)
-        output = self.loop.control_step(now, self._devices.switch_level(), estimate, command)
+        level = self._devices.switch_level()
+        output = self.loop.control_step(now, level, estimate, command)
+        if self._recording is not None:
+            self._record(StepKind.CONTROL, now, control_inputs(level, estimate, command), control_outputs(output))
         try:
             parts.sensor_box.write(output.snapshot.pack())
         except OSError:
@@ -176,7 +217,7 @@ class Runner:
         self._timing["i2c_recovery_count"] = self._baro_job.recoveries
         self._tags.set_status({**self._timing, **loop_status(self.loop)})
 
-    def _orders(self) -> None:
+    def _orders(self, now: int) -> None:
         for _ in range(ORDERS_MAX):
             try:
                 data = self._parts.ring.pop()
@@ -193,6 +234,7 @@ class Runner:
             if sound_angles(order.roll, order.pitch):
                 self.loop.roll_set, self.loop.pitch_set = order.roll, order.pitch
                 self._tags.set_points(order.roll, order.pitch)
+                self._record(StepKind.SET_POINTS, now, set_point_inputs(order.roll, order.pitch), b"")
                 code = 0
             self._parts.tell(Report.DONE, order.number, code, "")
 
