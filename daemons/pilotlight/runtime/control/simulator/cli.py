@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from pilotlight.daemon import SettingsError
 
+from ..simframes import ActuatorFrame, SensorFrame
 from .flight import NEUTRAL, Flight
-from .frames import SensorFrame, ServoFrame
 from .link import Endpoints, Link
 from .plot import svg
 from .running import NoAnswer, fly, fly_live, over_link, wait_for_loop
@@ -145,8 +145,8 @@ def _fly(options: argparse.Namespace, flight: Flight, trace: Trace) -> str:
     return ""
 
 
-def _nobody(frame: SensorFrame) -> ServoFrame:
-    return ServoFrame(frame.seq, frame.t_ns, False, NEUTRAL)
+def _nobody(frame: SensorFrame) -> ActuatorFrame:
+    return ActuatorFrame(frame.seq, frame.t_ns, False, NEUTRAL)
 
 
 def _tell(flight: Flight) -> None:

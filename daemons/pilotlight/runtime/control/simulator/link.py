@@ -12,7 +12,7 @@ import socket
 import time
 from dataclasses import dataclass
 
-from .frames import FrameError, ServoFrame, ServoFrames
+from ..simframes import ACTUATOR_BYTES, ACTUATOR_MAGIC, ActuatorFrame, FrameError, Stream
 
 RETRY_S = 0.2
 """So often a connection to the servo port is tried."""
@@ -58,9 +58,9 @@ class Link:
         self._servo: socket.socket | None = None
         self._connecting = False
         self._retry_s = 0.0
-        self._frames = ServoFrames()
+        self._frames = Stream(ACTUATOR_MAGIC, ACTUATOR_BYTES)
         self._open = True
-        self.latest: ServoFrame | None = None
+        self.latest: ActuatorFrame | None = None
         self.counters = Counters()
 
     @property
@@ -137,12 +137,12 @@ class Link:
         if fresh.connect_ex((self._endpoints.servo_host, self._endpoints.servo_port)) not in (0, errno.EINPROGRESS):
             fresh.close()
             return
-        self._servo, self._connecting, self._frames = fresh, True, ServoFrames()
+        self._servo, self._connecting, self._frames = fresh, True, Stream(ACTUATOR_MAGIC, ACTUATOR_BYTES)
 
     def _connection_made(self) -> None:
         if self._servo is None:
             return
-        if self._servo.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        if self._servo.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or talks_to_itself(self._servo):
             self._servo.close()
             self._servo = None
         else:
@@ -155,13 +155,13 @@ class Link:
         data = _received(self._servo)
         failures = self._frames.crc_failures
         try:
-            frames = self._frames.take(data or b"")
+            frames = self._frames.feed(data or b"")
         except FrameError:
             data, frames = b"", []
         self.counters.servo_crc_failures += self._frames.crc_failures - failures
         self.counters.servo_frames += len(frames)
         if frames:
-            self.latest = frames[-1]
+            self.latest = ActuatorFrame.unpack(frames[-1])
         if data == b"":
             self._servo.close()
             self._servo = None
@@ -189,6 +189,11 @@ class Link:
         """Close everything."""
         self.cut()
         self._listener.close()
+
+
+def talks_to_itself(peer: socket.socket) -> bool:
+    """Whether a connection leads back: the kernel can give a connecting socket the very port it connects to."""
+    return bool(peer.getsockname() == peer.getpeername())
 
 
 def _received(peer: socket.socket) -> bytes | None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from ..simframes import ActuatorFrame, SensorFrame
 from .flight import NEUTRAL, Flight, Servos
-from .frames import SensorFrame, ServoFrame
 from .link import Link
 from .scenario import FaultKind
 
@@ -17,7 +17,7 @@ MOST_BEHIND_S = 0.25
 """Further behind the clock the flight does not catch up, it goes on from now."""
 AFTER_LANDING_S = 3.0
 
-Exchange = Callable[[SensorFrame], ServoFrame | None]
+Exchange = Callable[[SensorFrame], ActuatorFrame | None]
 Watch = Callable[[Flight, Servos], None]
 
 
@@ -54,7 +54,7 @@ def fly(flight: Flight, exchange: Exchange, watch: Watch) -> None:
         if any(flight.faults.active(kind, flight.time_s) for kind in mute):
             continue
         seq += 1
-        answer = exchange(SensorFrame(seq, EPOCH_NS + round(flight.time_s * 1e9), sample))
+        answer = exchange(SensorFrame(seq, EPOCH_NS + round(flight.time_s * 1e9), *sample))
         if answer is not None:
             servos, armed = answer.servos, answer.armed
 
@@ -65,7 +65,7 @@ def over_link(link: Link, timeout_s: float) -> Exchange:
     The exchange raises NoAnswer.
     """
 
-    def exchange(frame: SensorFrame) -> ServoFrame | None:
+    def exchange(frame: SensorFrame) -> ActuatorFrame | None:
         if not link.send(frame.pack()):
             raise NoAnswer("the loop closed its sensor connection")
         end = time.monotonic() + timeout_s
@@ -110,7 +110,7 @@ def fly_live(flight: Flight, link: Link, watch: Watch, stop: Callable[[], bool])
         sample = flight.advance(servos, armed)
         watch(flight, servos)
         seq += 1
-        _send(flight, link, SensorFrame(seq, time.monotonic_ns(), sample).pack())
+        _send(flight, link, SensorFrame(seq, time.monotonic_ns(), *sample).pack())
     return slips
 
 
