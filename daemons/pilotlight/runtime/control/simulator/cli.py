@@ -14,8 +14,11 @@ from msgspec.structs import replace
 
 from pilotlight.daemon import SettingsError
 
+from ..loading import ControlSettingsError, load
+from ..samples import Reason
 from ..simframes import ActuatorFrame, SensorFrame
 from .flight import NEUTRAL, Flight
+from .inside import InsideLoop
 from .link import Endpoints, Link
 from .plot import svg
 from .running import NoAnswer, fly, fly_live, over_link, wait_for_loop
@@ -28,6 +31,7 @@ examples:
   rt-rocket-sim --scenario windy.yaml --plot flight.svg
   rt-rocket-sim --lock-step                       for a loop that takes its time from the frames
   rt-rocket-sim --alone --seed 7 --csv flight.csv without a loop: the servos stay in the middle
+  rt-rocket-sim --config control.toml             with that configuration's loop, here, as fast as it computes
 
 The loop connects to the sensor port; the simulator connects to the loop's servo port. The flight begins when the loop
 is there. A scenario is a YAML file; docs/control.md lists its keys.
@@ -56,6 +60,9 @@ def parser(program: str) -> argparse.ArgumentParser:
     mode = top.add_mutually_exclusive_group()
     mode.add_argument("--lock-step", action="store_true", help="each frame is answered before time goes on")
     mode.add_argument("--alone", action="store_true", help="without a loop")
+    mode.add_argument(
+        "--config", type=Path, metavar="TOML", help="with the loop of this configuration, in this process"
+    )
     top.add_argument("--plot", type=Path, metavar="SVG", help="draw the flight into a file")
     top.add_argument("--csv", type=Path, metavar="CSV", help="write the flight into a file")
     return top
@@ -126,6 +133,8 @@ def _fly(options: argparse.Namespace, flight: Flight, trace: Trace) -> str:
     if options.alone:
         fly(flight, _nobody, trace.watch)
         return ""
+    if options.config is not None:
+        return _fly_inside(options.config, flight, trace)
     ends = Endpoints(options.sensor_host, options.sensor_port, options.actuator_host, options.actuator_port)
     link = Link(ends)
     print(f"waiting for the loop on port {link.sensor_port}", flush=True)
@@ -142,6 +151,20 @@ def _fly(options: argparse.Namespace, flight: Flight, trace: Trace) -> str:
     finally:
         link.close()
         print(" ".join(f"{name}={value}" for name, value in vars(link.counters).items()))
+    return ""
+
+
+def _fly_inside(config: Path, flight: Flight, trace: Trace) -> str:
+    try:
+        settings, _ = load(config)
+    except ControlSettingsError as error:
+        return str(error)
+    inside = InsideLoop(settings)
+    fly(flight, inside, trace.watch)
+    steps = sum(inside.reasons.values())
+    for reason, count in inside.reasons.items():
+        if reason is not Reason.NONE and count:
+            print(f"servos in failsafe for {reason.name.lower()}: {count} of {steps} steps")
     return ""
 
 
