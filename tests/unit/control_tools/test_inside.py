@@ -148,3 +148,18 @@ def test_the_tool_flies_a_configuration(tmp_path: Path, capsys: pytest.CaptureFi
     config.write_text(TEXT + "[wings]\n")
     assert cli.main(arguments) == 1
     assert "[wings] is no section" in capsys.readouterr().err
+
+
+def test_the_example_is_sound_and_flies(capsys: pytest.CaptureFixture[str]) -> None:
+    """To draw it anew: see docs/control.md."""
+    place = Path(__file__).parents[3] / "examples/rocket"
+    arguments = [
+        "--config",
+        str(place / "control.toml"),
+        "--scenario",
+        str(place / "windy.yaml"),
+        "--duration-sec",
+        "11",
+    ]
+    assert cli.main(arguments) == 0
+    assert "servos in failsafe for imu_stale: 75 of 550 steps" in capsys.readouterr().out

@@ -13,7 +13,7 @@ from .trace import Point
 
 WIDTH = 900
 LEFT, RIGHT, TOP, PANEL, GAP = 70, 20, 76, 130, 26
-MOST_POINTS = 500
+MOST_POINTS = 300
 """More do not show at this width."""
 STYLE = (
     "text{font:12px sans-serif;fill:#333}.title{font-size:15px;font-weight:bold}.grid{stroke:#ddd}.frame{stroke:#999;"
