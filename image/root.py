@@ -2,6 +2,7 @@
 """The root file system of a board: Debian's packages, our files over them, our daemons in them. Without a kernel."""
 
 import shutil
+import tomllib
 from pathlib import Path
 
 from image import keys, rauc, update_settings, version
@@ -36,9 +37,9 @@ ExecStart=-/sbin/agetty --autologin root --noclear --keep-baud 115200,57600,3840
 """
 SCRIPT = """\
 #!/usr/bin/python3 -I
-from pilotlight.cli import main
+from {module} import {function}
 
-raise SystemExit(main())
+raise SystemExit({function}())
 """
 
 
@@ -97,16 +98,24 @@ def install_units(root: Path) -> None:
 
 
 def install_daemons(log: Log, use: Tools, packages: Path, root: Path) -> None:
-    """Install the compiled packages, their D-Bus interfaces and the command `pilotlight`."""
+    """Install the compiled packages, their D-Bus interfaces and their commands."""
     shutil.copytree(packages, root / PYTHON, dirs_exist_ok=True)
     compile_modules(log, use, root, [f"/{PYTHON}/pilotlight"])
     interfaces = root / "usr/share/dbus-1/interfaces"
     interfaces.mkdir(parents=True, exist_ok=True)
     for path in sorted((packages / "pilotlight").rglob("io.pilotlight.*.xml")):
         shutil.copyfile(path, interfaces / path.name)
-    command = root / "usr/bin/pilotlight"
-    command.write_text(SCRIPT)
-    command.chmod(0o755)
+    for name, text in commands().items():
+        command = root / "usr/bin" / name
+        command.write_text(text)
+        command.chmod(0o755)
+
+
+def commands() -> dict[str, str]:
+    """The scripts of the project's commands, by name."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    places = {name: entry.partition(":") for name, entry in project["scripts"].items()}
+    return {name: SCRIPT.format(module=module, function=function) for name, (module, _, function) in places.items()}
 
 
 def factory_settings(source: Path, root: Path) -> None:

@@ -2,6 +2,8 @@
 """What goes into the root file system."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,3 +119,15 @@ def test_what_is_compiled_does_not_depend_on_where(tmp_path: Path) -> None:
     flags = daemons.same_anywhere(tmp_path / "work")
     assert "-g0" in flags.split()
     assert f"-ffile-prefix-map={tmp_path}/work=." in flags.split()
+
+
+def test_every_command_of_the_project_is_a_script_that_starts() -> None:
+    made = root.commands()
+    assert {"pilotlight", "rt-status-report"} <= set(made)
+    for text in made.values():
+        done = subprocess.run(
+            [sys.executable, "-", "--help"], input=text, env={"PYTHONPATH": str(PROJECT / "daemons")},
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0
+        assert done.stdout.startswith("usage: ")

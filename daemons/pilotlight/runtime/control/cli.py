@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,19 +13,35 @@ from pilotlight.runtime.control import pins, printing, recording
 from pilotlight.runtime.control.loading import ControlSettingsError, load
 from pilotlight.runtime.control.steps import StepError
 
+TOOLS = {
+    "report": ("tools.report_cli", "rt-status-report", "the status file as tables, a monitor, a token to share"),
+    "record": ("tools.recorder_cli", "rt-csv-recorder", "every message of the loop as CSV"),
+    "dump": ("tools.dump_cli", "rt-ipc-dump", "the messages of a mailbox as lines"),
+    "lines": ("tools.gpiochip", "igniter-gpiochip-check", "check the igniter's lines against the GPIO chips"),
+    "simulate": ("simulator.cli", "rt-rocket-sim", "fly a simulated rocket with the loop, or alone"),
+}
+"""Tools with a command line of their own: module, name as a command, purpose."""
+
 _EXAMPLES = """\
 examples:
   pilotlight control check control.toml                  what is wrong with it, and its pin map
   pilotlight control check control.toml --print-config   all settings with their defaults filled in
   pilotlight control replay flight.rec                   repeat every step of a recording and compare to the bit
-"""
+
+tools, each with a --help of its own:
+""" + "".join(
+    f"  pilotlight control {name:<10}{purpose} ({command})\n" for name, (_, command, purpose) in TOOLS.items()
+)
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the tool; returns 0, 1 when a configuration is refused or a replay differs, 2 for a usage error."""
+    if argv and argv[0] in TOOLS:
+        module = importlib.import_module(f"{__package__}.{TOOLS[argv[0]][0]}")
+        return int(module.main(argv[1:], program=f"pilotlight control {argv[0]}"))
     parser = argparse.ArgumentParser(
         prog="pilotlight control",
-        description="Check the configuration of the control loop, and repeat recordings of it.",
+        description="The control loop: check its configuration, repeat, watch, record and simulate it.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
