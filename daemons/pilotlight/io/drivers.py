@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pilotlight.io.config import IoSettings
+from pilotlight.io.edges import EdgeInput, SimulatedEdges
 from pilotlight.io.lines import Bank, Chip, LineConfig, LineError, PinMap, Request, by_chip
 from pilotlight.io.simulated import SimulatedChip
 
@@ -89,6 +90,22 @@ def _open(name: str, settings: IoSettings) -> Chip:
     from pilotlight.io import gpio
 
     return gpio.open_chip(name)
+
+
+def watch(line: LineConfig, simulated: str | None = None) -> EdgeInput:
+    """Hold one input with its edges; `simulated` is the label of the simulated chip, whose file must exist.
+
+    LineError when the chip or line refuses. A line of a simulated chip is not marked as held: others may watch it too.
+    """
+    if line.chip == simulated:
+        return SimulatedEdges.open(simulated_path(line.chip), line.line, line.active_low)
+    from pilotlight.io import gpio
+
+    chip = gpio.open_chip(line.chip)
+    try:
+        return chip.watch(line)
+    finally:
+        chip.close()
 
 
 def _needs_gpio(settings: IoSettings) -> bool:

@@ -10,9 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import gpiod
-from gpiod.line import Bias, Value
+from gpiod.line import Bias, Clock, Edge, Value
 from gpiod.line import Direction as Way
 
+from pilotlight.io.edges import MAX_EDGES, GpioEdges
 from pilotlight.io.lines import CONSUMER, Direction, LineConfig, LineError
 from pilotlight.io.uapi import LineRequest
 
@@ -92,6 +93,20 @@ class GpioChip:
             raise LineError(f"{self._name}: the library changed the order of the lines; no line is held")
         # The lines stay held as long as one descriptor of the request is open.
         held = LineRequest(os.dup(request.fd), len(lines))
+        request.release()
+        return held
+
+    def watch(self, line: LineConfig) -> GpioEdges:
+        """Hold one input with its edges; LineError names the line and its present user when it is taken."""
+        self._check_free(line)
+        asked = settings(line, False)
+        asked.edge_detection = Edge.BOTH
+        asked.event_clock = Clock.MONOTONIC
+        with _refusals(self._name, [line]):
+            request = self._chip.request_lines(
+                config={line.line: asked}, consumer=CONSUMER, event_buffer_size=MAX_EDGES
+            )
+        held = GpioEdges(os.dup(request.fd))
         request.release()
         return held
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pilotlight.io.edges import EdgeInput, GpioEdges, SimulatedEdges
 from pilotlight.io.lines import Bank, Request
 from pilotlight.io.simulated import SimulatedRequest
 from pilotlight.io.uapi import LineRequest
@@ -24,3 +25,13 @@ def take_over(handle: str) -> Request:
 def bank(handles: Iterable[str]) -> Bank:
     """The bank made of all `handles`, in order."""
     return Bank([take_over(handle) for handle in handles])
+
+
+def edge_input(handle: str) -> EdgeInput:
+    """The watched line behind `handle`, whose descriptors this process has inherited. ValueError when it is none."""
+    kind, _, rest = handle.partition(":")
+    if kind == "gpio":
+        return GpioEdges(int(rest))
+    if kind == "simulated":
+        return SimulatedEdges.take_over(rest)
+    raise ValueError(f"{handle!r} is no handle of a watched line")
