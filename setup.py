@@ -33,7 +33,7 @@ def extensions() -> list[Extension]:
     core = Extension(
         "pilotlight.tags._core",
         ["daemons/pilotlight/tags/_core.c"],
-        depends=[f"daemons/pilotlight/tags/_{part}.h" for part in ("mapping", "reader", "ring", "writer")],
+        depends=[f"daemons/pilotlight/tags/_{part}.h" for part in ("mailbox", "mapping", "reader", "ring", "writer")],
         extra_compile_args=["-std=c11", *CFLAGS, "-Wall", "-Wextra", "-Werror"],
     )
     packages = compiled_modules()

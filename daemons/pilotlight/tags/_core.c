@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Shared memory of the tags: what Python cannot say. Fences, compare-and-publish, consistent copies, wake-ups, an
- * absolute sleep and the command ring. The byte layout and the protocol are in docs/segments.md; Python (layout.py)
- * writes and checks headers, and this extension re-checks every range it is given against the size of the mapping.
+ * absolute sleep, the command ring and mailboxes. The byte layout and the protocol are in docs/segments.md; Python
+ * (layout.py) writes and checks headers, and this extension re-checks every range it is given against the size of the mapping.
  *
  * Whoever can write a segment may be hostile to its readers: no offset, index or length is ever taken from shared
  * memory here, and a file that is cut short under a mapping (SIGBUS) ends in OSError(EFAULT), not in a dead reader. */
+#include "_mailbox.h"
 #include "_mapping.h"
 #include "_reader.h"
 #include "_ring.h"
@@ -19,7 +20,7 @@ static PyMethodDef functions[] = {
 
 static int add_types(PyObject *module)
 {
-    PyType_Spec *specs[] = {&writer_spec, &reader_spec, &ring_spec};
+    PyType_Spec *specs[] = {&writer_spec, &reader_spec, &ring_spec, &box_spec};
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         PyObject *type = PyType_FromSpec(specs[i]);
         if (type == NULL)

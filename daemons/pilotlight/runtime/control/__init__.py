@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control loop: sensors, estimator, controller, actuators at a fixed rate."""
