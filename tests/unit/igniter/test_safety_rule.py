@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No output is on unless armed, unexpired, kill closed, leased, watched, interlocked and in its window: ever.
+
+A state machine plays random commands, faults and times, and keeps a book of its own about what would allow an output
+to be on. The book knows nothing of how the machine decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from pilotlight.igniter.bank import Policy
+from pilotlight.igniter.channel import MS, Rules
+from pilotlight.igniter.checks import Check
+from pilotlight.igniter.commands import Command, Kind, Verdict
+from pilotlight.igniter.machine import Inputs, Limits, Machine
+
+LIMITS = Limits(
+    countdown_ns=8 * MS, confirm_ns=100 * MS, armed_ns=150 * MS, lease_ns=60 * MS, fresh_ns=20 * MS,
+    supervisor_ns=20 * MS, guard_ns=12 * MS,
+)  # fmt: skip
+masks = st.integers(0, 15)
+mostly = st.sampled_from([True] * 7 + [False])
+ways = st.sampled_from(["good"] * 6 + ["old", "again"])
+
+
+class Book:
+    """What would allow an output to be on, from what went in and what was accepted."""
+
+    def __init__(self) -> None:
+        self.leased_until = 0
+        self.armed_until = 0
+        self.armed = 0
+        self.token = 0
+        self.prepared = 0
+        self.windows = [0, 0, 0, 0]
+
+
+class AnyOrder(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000 * MS
+        self.secrets = 0
+        self.session = self.sequence = self.code = self.token = self.on = 0
+        self.book = Book()
+        self.facts_bad = True
+        self.levels = 0
+
+    @initialize(
+        policy=st.sampled_from(list(Policy)), opened=st.booleans(), sense=st.booleans(), stay=st.booleans(),
+        enabled=st.sampled_from([15, 15, 7, 1]),
+    )  # fmt: skip
+    def begin(self, policy: Policy, opened: bool, sense: bool, stay: bool, enabled: int) -> None:
+        rules = Rules(max_fire_ms=60, default_fire_ms=20, opened_is_fault=opened, off_means_open=sense)
+        self.machine = Machine(rules, replace(LIMITS, stay_armed=stay), policy, enabled)
+        self.inputs = Inputs(self.now, 15, 0, True, self.now, self.now)
+        self.facts(good=True)
+        self.tick(4, True, True, True, 15, 0)
+
+    @rule(
+        step=st.sampled_from([1, 4, 4, 16, 30]), closed=mostly, parent=st.booleans(), guard=st.booleans(),
+        status=st.sampled_from([15] * 12 + [14, 11, 0]), stray=st.sampled_from([0] * 12 + [1, 8]),
+    )  # fmt: skip
+    def tick(self, step: int, closed: bool, parent: bool, guard: bool, status: int, stray: int) -> None:
+        self.now += step * MS
+        parent, guard = parent or step < 16, guard or step < 16
+        self.inputs = Inputs(
+            self.now, status, self.levels | stray, closed,
+            self.now if parent else self.inputs.supervisor_ns, self.now if guard else self.inputs.guard_ns,
+        )  # fmt: skip
+        self.stray = bool(stray & ~self.levels)
+        self.machine.tick(self.inputs)
+        self.levels = self.machine.outputs()
+
+    @rule(good=mostly)
+    def facts(self, good: bool) -> None:
+        self.facts_bad = not good
+        self.machine.carry_out(Command(Kind.FACTS, checks=0 if good else int(Check.INTERLOCKS)))
+        self.levels = self.machine.outputs()
+
+    def send(self, kind: Kind, way: str, **arguments: Any) -> Verdict:
+        """A command of the session, right in number and time if its way is `good`."""
+        self.sequence += way != "again"
+        age = 50 * MS if way == "old" else 0
+        command = Command(kind, sequence=self.sequence, session=self.session, stamp_ns=self.now - age, **arguments)
+        verdict = self.machine.carry_out(command)
+        if verdict is Verdict.ACCEPTED and kind is not Kind.CLOSE:
+            assert way == "good", "an old or repeated command was accepted"
+            self.book.leased_until = self.now + LIMITS.lease_ns
+        self.levels = self.machine.outputs()
+        return verdict
+
+    @rule()
+    def open_session(self) -> None:
+        self.secrets += 1
+        if self.machine.carry_out(Command(Kind.OPEN, session=self.secrets)) is Verdict.ACCEPTED:
+            assert self.now >= self.book.leased_until
+            self.session, self.sequence = self.secrets, 0
+            self.book.leased_until = self.now + LIMITS.lease_ns
+
+    @rule(way=ways)
+    def keep(self, way: str) -> None:
+        self.send(Kind.KEEP, way)
+
+    @rule()
+    def close(self) -> None:
+        if self.send(Kind.CLOSE, "good") is Verdict.ACCEPTED:
+            self.book.leased_until = 0
+
+    @rule(mask=masks, way=ways, forced=st.integers(0, 1023))
+    def prepare(self, mask: int, way: str, forced: int) -> None:
+        self.secrets += 1
+        if self.send(Kind.PREPARE, way, mask=mask, checks=forced, secret=self.secrets) is Verdict.ACCEPTED:
+            self.code, self.book.prepared, self.mask = self.secrets, self.now, mask
+
+    @rule(way=ways, right=mostly)
+    def arm(self, way: str, right: bool) -> None:
+        self.secrets += 1
+        if self.send(Kind.ARM, way, secret=self.code + (not right), token=self.secrets) is Verdict.ACCEPTED:
+            assert right
+            assert self.now - self.book.prepared >= LIMITS.countdown_ns
+            self.token = self.secrets
+            self.book.armed, self.book.armed_until = self.mask, self.now + LIMITS.armed_ns
+
+    @rule(
+        mask=st.sampled_from([1, 2, 4, 8, 5, 15, 0]),
+        window=st.sampled_from([0, 5, 20, 60, 61]),
+        way=ways,
+        right=mostly,
+    )
+    def fire(self, mask: int, window: int, way: str, right: bool) -> None:
+        secret = self.token + (not right)
+        if self.send(Kind.FIRE, way, mask=mask, secret=secret, durations_ms=(window,) * 4) is Verdict.ACCEPTED:
+            assert right and mask > 0 and window <= 60
+            for channel in range(4):
+                if mask >> channel & 1:
+                    self.book.windows[channel] = self.now + (window or 20) * MS
+
+    @rule(mask=masks)
+    def disarm(self, mask: int) -> None:
+        self.machine.carry_out(Command(Kind.DISARM, mask=mask))
+        assert self.machine.outputs() == 0
+        self.levels = 0
+        self.book.armed = 0
+
+    @rule(way=ways)
+    def clear(self, way: str) -> None:
+        self.send(Kind.CLEAR, way)
+
+    @rule(step=st.sampled_from([4, 16, 30]), closed=mostly, parent=st.booleans(), guard=st.booleans())
+    def arm_and_fire_and(self, step: int, closed: bool, parent: bool, guard: bool) -> None:
+        """The straight way and one step more, so that random play meets what happens while outputs are on."""
+        self.arm_and_fire()
+        self.tick(step, closed, parent, guard, 15, 0)
+
+    @rule()
+    def arm_and_fire(self) -> None:
+        """The straight way to an output that is on."""
+        for _ in range(6):
+            self.tick(4, True, True, True, 15, 0)
+        self.open_session()
+        self.facts(True)
+        self.clear("good")
+        self.prepare(15 & self.machine.bank.enabled, "good", 1023)
+        for _ in range(3):
+            self.keep("good")
+            self.tick(4, True, True, True, 15, 0)
+        self.arm("good", True)
+        self.fire(1, 60, "good", True)
+
+    @invariant()
+    def no_output_is_on_unless_everything_allows_it(self) -> None:
+        on = self.levels
+        if not on:
+            return
+        book = self.book
+        assert on & ~book.armed == 0, "a channel is on that is not armed"
+        assert self.now < book.armed_until, "arming has run out"
+        assert self.now < book.leased_until, "the lease has ended"
+        assert self.inputs.kill_closed is True, "the kill switch is open"
+        assert self.now - self.inputs.supervisor_ns <= LIMITS.supervisor_ns, "the parent is silent"
+        assert self.now - self.inputs.guard_ns <= LIMITS.guard_ns, "the guard is silent"
+        assert not self.facts_bad, "an interlock is not true"
+        assert not self.stray, "a line is on that should be off"
+        for channel in range(4):
+            assert not on >> channel & 1 or self.now < book.windows[channel], "the window is over"
+
+
+AnyOrder.TestCase.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+TestAnyOrder = AnyOrder.TestCase
+
+
+def test_the_play_reaches_outputs_that_are_on() -> None:
+    """Otherwise the rule above would hold of nothing."""
+    play = AnyOrder()
+    play.begin(Policy.GLOBAL, True, True, False, 15)
+    play.arm_and_fire()
+    assert play.levels == 1
+    play.no_output_is_on_unless_everything_allows_it()
