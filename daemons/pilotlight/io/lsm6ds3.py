@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,7 +32,7 @@ I2C_DISABLE: Final = 0x04
 NEW_ACCEL: Final = 0x01
 NEW_GYRO: Final = 0x02
 
-RATES_HZ: Final = (0.0, 12.5, 26.0, 52.0, 104.0, 208.0, 416.0, 833.0)
+RATES_HZ: Final[Sequence[float]] = (0.0, 12.5, 26.0, 52.0, 104.0, 208.0, 416.0, 833.0)
 """Rates of measurement by the register's code; 0 is off."""
 ACCEL_RANGES_G: Final = {2: (0b00, 0.061), 4: (0b10, 0.122), 8: (0b11, 0.244), 16: (0b01, 0.488)}
 """Ranges of acceleration in g: code, and milli-g for each count."""
@@ -59,12 +60,10 @@ class Setup:
     gyro_range_dps: int = 245
 
     def __post_init__(self) -> None:
-        for value, known in (
-            (self.accel_hz, list(RATES_HZ)), (self.gyro_hz, list(RATES_HZ)),
-            (self.accel_range_g, list(ACCEL_RANGES_G)), (self.gyro_range_dps, list(GYRO_RANGES_DPS)),
-        ):  # fmt: skip
-            if value not in known:
-                raise ValueError(f"{value:g} is none of {', '.join(f'{one:g}' for one in known)}")
+        _check(self.accel_hz, RATES_HZ)
+        _check(self.gyro_hz, RATES_HZ)
+        _check(self.accel_range_g, list(ACCEL_RANGES_G))
+        _check(self.gyro_range_dps, list(GYRO_RANGES_DPS))
         if self.rate_hz == 0:
             raise ValueError("both rates are 0: the sensor would measure nothing")
 
@@ -188,3 +187,8 @@ class Lsm6ds3:
                 )
             self._state = _MEASURE
             self._began_ns = self._fresh_ns = now_ns
+
+
+def _check(value: float, known: Sequence[float]) -> None:
+    if value not in known:
+        raise ValueError(f"{value:g} is none of {', '.join(f'{one:g}' for one in known)}")
