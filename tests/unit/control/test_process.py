@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pilotlight.io.lines import Address, LineConfig
+from pilotlight.io.edges import SimulatedEdges
 from pilotlight.io.simulated import SimulatedChip
 from pilotlight.runtime.commands import Message, Report
 from pilotlight.runtime.control import orders
@@ -44,9 +44,7 @@ class Running:
     """A control process with its segment, and what it has reported."""
 
     def __init__(self, config: str, places: Places, chip: SimulatedChip | None = None) -> None:
-        line = None
-        if chip is not None:
-            line = chip.request([LineConfig("switch", "sim0", 3, Address.parse("%IX0.0"))])
+        line = None if chip is None else SimulatedEdges.open(chip.path, 3)
         self.process = ControlProcess.spawn(config, line, places)
         self.reports: list[Message] = []
         self.until(lambda: self.said(Report.READY))
@@ -219,14 +217,13 @@ def test_a_switch_that_is_not_there_keeps_the_servos_in_failsafe(start: Start) -
     running.until(lambda: running.value("Servo.Reason") == Reason.KILL_SWITCH)
 
 
+HARDWARE = QUIET + '[runtime]\nsim_mode = false\n[imu]\nspi_device = "/dev/spidev9.7"\n'
+
+
 @pytest.mark.parametrize(
-    ("config", "words"),
-    [
-        (QUIET + "[runtime]\nsim_mode = false\n", "simulated devices only"),
-        (QUIET + "[sim_net]\nenabled = true\n", "no network"),
-    ],
+    ("config", "words"), [(HARDWARE, "spidev"), (QUIET + "[sim_net]\nenabled = true\n", "no network")]
 )
-def test_it_refuses_devices_that_it_does_not_have(places: Places, config: str, words: str) -> None:
+def test_it_does_not_start_without_its_devices(places: Places, config: str, words: str) -> None:
     process = ControlProcess.spawn(config, places=places)
     end = time.monotonic() + 20
     while (message := process.next_report()) is None:

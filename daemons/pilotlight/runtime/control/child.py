@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pilotlight.io.lines import Request
+from pilotlight.io.edges import EdgeInput
 from pilotlight.runtime import commands, jobs
 from pilotlight.runtime.commands import Message
 from pilotlight.runtime.control import orders
@@ -57,7 +57,7 @@ class ControlProcess:
 
     @classmethod
     def spawn(
-        cls, config: str, switch: Request | None = None, places: Places = USUAL_PLACES, record: bool = False
+        cls, config: str, switch: EdgeInput | None = None, places: Places = USUAL_PLACES, record: bool = False
     ) -> ControlProcess:
         """Start the process for the text of a configuration; `switch` is the kill switch's line.
 
