@@ -23,7 +23,7 @@ from pilotlight.runtime.commands import Report
 from pilotlight.runtime.control.controljob import ControlJob
 from pilotlight.runtime.control.loading import ControlSettingsError, read
 from pilotlight.runtime.control.opening import open_devices
-from pilotlight.runtime.control.runner import EndError, Parts, LoopRunner
+from pilotlight.runtime.control.runner import EndError, LoopRunner, Parts
 from pilotlight.runtime.control.settings import ControlSettings
 from pilotlight.runtime.control.toml import LARGEST_FILE
 from pilotlight.tags import CommandRing, SegmentError, SegmentWriter

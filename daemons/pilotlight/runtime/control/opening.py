@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from pilotlight.io.bmp390 import Bmp390
@@ -42,8 +43,16 @@ def _sensors(settings: ControlSettings) -> tuple[MotionSensor, AirSensor]:
 def _servos(settings: ControlSettings) -> PulseOutputs:
     if settings.runtime.sim_mode or not settings.actuator.use_hardware:
         return SimulatedPulses([servo.neutral_pwm_us for servo in settings.servos])
-    channels = [PulseChannel(servo_chip(each.chip), each.channel, each.neutral_pwm_us) for each in settings.servos]
-    return KernelPulses(channels, settings.actuator.frequency_hz)
+    neutral = [servo.neutral_pwm_us for servo in settings.servos]
+    return KernelPulses(pulse_channels(settings, neutral), settings.actuator.frequency_hz)
+
+
+def pulse_channels(settings: ControlSettings, pulses_us: Sequence[int]) -> list[PulseChannel]:
+    """The channels of the servos, each with its first pulse."""
+    return [
+        PulseChannel(servo_chip(servo.chip), servo.channel, pulse)
+        for servo, pulse in zip(settings.servos, pulses_us, strict=True)
+    ]
 
 
 def _started(servos: PulseOutputs) -> PulseOutputs:
