@@ -6,14 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from pilotlight.io.lines import Address, LineConfig
+from pilotlight.io.edges import SimulatedEdges
+from pilotlight.io.pulse import PulseChannel
 from pilotlight.io.simulated import SimulatedChip
 from pilotlight.runtime.commands import Message, Report
-from pilotlight.runtime.control import orders
+from pilotlight.runtime.control import child, orders
 from pilotlight.runtime.control.child import ControlProcess
 from pilotlight.runtime.control.loading import ControlSettingsError
 from pilotlight.runtime.control.looptags import status_of
@@ -31,7 +32,8 @@ from pilotlight.tags.messages import (
     SensorSnapshot,
 )
 
-from tests.unit.control.configs import EMPTY
+from tests.unit.control.configs import EMPTY, settings
+from tests.unit.control.configs import HARDWARE as HARDWARE_BOARD
 
 QUIET = EMPTY + "[threads]\ncontrol_priority = 0\n[timeouts]\nimu_stale_ms = 2000\nactuator_cmd_timeout_ms = 2000\n"
 ARMED = QUIET + "[actuator]\nstart_armed = true\n"
@@ -44,9 +46,7 @@ class Running:
     """A control process with its segment, and what it has reported."""
 
     def __init__(self, config: str, places: Places, chip: SimulatedChip | None = None) -> None:
-        line = None
-        if chip is not None:
-            line = chip.request([LineConfig("switch", "sim0", 3, Address.parse("%IX0.0"))])
+        line = None if chip is None else SimulatedEdges.open(chip.path, 3)
         self.process = ControlProcess.spawn(config, line, places)
         self.reports: list[Message] = []
         self.until(lambda: self.said(Report.READY))
@@ -219,14 +219,13 @@ def test_a_switch_that_is_not_there_keeps_the_servos_in_failsafe(start: Start) -
     running.until(lambda: running.value("Servo.Reason") == Reason.KILL_SWITCH)
 
 
+HARDWARE = QUIET + '[runtime]\nsim_mode = false\n[imu]\nspi_device = "/dev/spidev9.7"\n'
+
+
 @pytest.mark.parametrize(
-    ("config", "words"),
-    [
-        (QUIET + "[runtime]\nsim_mode = false\n", "simulated devices only"),
-        (QUIET + "[sim_net]\nenabled = true\n", "no network"),
-    ],
+    ("config", "words"), [(HARDWARE, "spidev"), (QUIET + "[sim_net]\nenabled = true\n", "no network")]
 )
-def test_it_refuses_devices_that_it_does_not_have(places: Places, config: str, words: str) -> None:
+def test_it_does_not_start_without_its_devices(places: Places, config: str, words: str) -> None:
     process = ControlProcess.spawn(config, places=places)
     end = time.monotonic() + 20
     while (message := process.next_report()) is None:
@@ -245,6 +244,21 @@ def test_a_failed_start_leaves_nothing_behind(places: Places) -> None:
     with pytest.raises(Exception, match="cannot be opened"):
         ControlProcess.spawn(ARMED, places=places)
     assert [path.name for path in places.shared.iterdir()] == [CONTROLLER_COMMAND.name[1:]]
+
+
+def test_a_parent_drives_real_servos_safe_and_no_others(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = start(ARMED + FAILSAFE).process
+    driven: list[tuple[int, int]] = []
+
+    def drive(channels: Sequence[PulseChannel]) -> list[str]:
+        driven.extend((each.channel, each.first_us) for each in channels)
+        return ["one is not safe"]
+
+    monkeypatch.setattr(child, "drive_safe", drive)
+    assert process.drive_failsafe() == []
+    process._settings = settings(FAILSAFE, HARDWARE_BOARD)
+    assert process.drive_failsafe() == ["one is not safe"]
+    assert driven == [(0, 1250), (1, 1250), (2, 1250), (3, 1250)]
 
 
 def test_only_one_loop_serves_the_mailboxes(start: Start, places: Places) -> None:

@@ -16,12 +16,14 @@ from pathlib import Path
 from types import FrameType
 
 from pilotlight.io import inherit, uapi
+from pilotlight.io.buses import BusError
+from pilotlight.io.pulse import PulseError
 from pilotlight.runtime import commands, filters, jobs, sandbox
 from pilotlight.runtime.commands import Report
 from pilotlight.runtime.control.controljob import ControlJob
-from pilotlight.runtime.control.devices import SimulatedDevices
 from pilotlight.runtime.control.loading import ControlSettingsError, read
-from pilotlight.runtime.control.runner import EndError, Parts, Runner
+from pilotlight.runtime.control.opening import open_devices
+from pilotlight.runtime.control.runner import EndError, LoopRunner, Parts
 from pilotlight.runtime.control.settings import ControlSettings
 from pilotlight.runtime.control.toml import LARGEST_FILE
 from pilotlight.tags import CommandRing, SegmentError, SegmentWriter
@@ -29,8 +31,10 @@ from pilotlight.tags.mailbox import Mailbox
 from pilotlight.tags.messages import CONTROLLER_COMMAND, ESTIMATOR_STATE, SENSOR_SNAPSHOT, Format
 
 EXIT_FINISHED, EXIT_ENDED, EXIT_FAILED = 0, 3, 4
-_IOCTLS = (uapi.GET_VALUES,)
+_SPI_TRANSFER, _I2C_DEVICE, _I2C_TRANSFER, _I2C_BLOCK = 0x40206B00, 0x703, 0x707, 0x720
+_IOCTLS = (uapi.GET_VALUES, _SPI_TRANSFER, _I2C_DEVICE, _I2C_TRANSFER, _I2C_BLOCK)
 _BURST_MARGIN_US = 1_000_000
+_ANY = ((),)
 Tell = Callable[[Report, int, int, str], None]
 
 
@@ -40,14 +44,14 @@ def main(arguments: Sequence[str]) -> int:
     tell = _teller(job.reports)
     try:
         runner = _prepare(job, tell)
-    except (ControlSettingsError, SegmentError, OSError, ValueError) as error:
+    except (BusError, ControlSettingsError, ImportError, PulseError, SegmentError, OSError, ValueError) as error:
         tell(Report.FAILED, 0, 0, str(error))
         return EXIT_FAILED
     tell(Report.READY, 0, 0, "")
     return _run(runner, tell)
 
 
-def _run(runner: Runner, tell: Tell) -> int:
+def _run(runner: LoopRunner, tell: Tell) -> int:
     text, asked = "an error that nobody expected", False
     try:
         runner.run()
@@ -61,17 +65,18 @@ def _run(runner: Runner, tell: Tell) -> int:
     return EXIT_FINISHED if asked else EXIT_ENDED
 
 
-def _prepare(job: ControlJob, tell: Tell) -> Runner:
+def _prepare(job: ControlJob, tell: Tell) -> LoopRunner:
     sandbox.name_process("pilotlight-ctl")
     sandbox.end_with_parent(job.parent, signal.SIGTERM)
     signal.signal(signal.SIGTERM, _parent_ended)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings, _ = read(os.pread(job.config, LARGEST_FILE, 0).decode(), "control.toml")
-    _check_devices(settings)
-    switch = inherit.take_over(job.switch) if job.switch else None
+    if settings.runtime.sim_mode and settings.sim_net.enabled:
+        raise ValueError("sim_net.enabled is true, and this process holds no network; set it to false")
+    switch = inherit.edge_input(job.switch) if job.switch else None
     parts = Parts(
         settings,
-        SimulatedDevices(switch),
+        open_devices(settings, switch),
         SegmentWriter.attach(job.segment),
         CommandRing.attach(job.ring),
         _box(settings.ipc.sensor_snapshot_shm, SENSOR_SNAPSHOT, job.sensor_box),
@@ -82,23 +87,17 @@ def _prepare(job: ControlJob, tell: Tell) -> Runner:
         tell,
         CommandRing.attach(job.recording) if job.recording >= 0 else None,
     )
-    runner = Runner(parts)
+    runner = LoopRunner(parts)
     kept = _confine(job, settings, tell)
     gc.collect()
     gc.freeze()
     gc.disable()
     _become_real_time(settings.threads.control_priority, tell)
     sandbox.give_up_capabilities(kept)
-    sandbox.install(filters.running(job.reports, os.getpid(), _IOCTLS))
+    rules = filters.running(job.reports, os.getpid(), _IOCTLS)
+    # Edges of the kill switch are read, and pulses written, by descriptors that are open; nothing can be opened.
+    sandbox.install({**rules, "read": _ANY, "pread64": _ANY, "pwrite64": _ANY})
     return runner
-
-
-def _check_devices(settings: ControlSettings) -> None:
-    """This process drives simulated devices; ValueError for a configuration that asks for others."""
-    if not settings.runtime.sim_mode:
-        raise ValueError("runtime.sim_mode is false, and this process drives simulated devices only; nothing moves")
-    if settings.sim_net.enabled:
-        raise ValueError("sim_net.enabled is true, and this process holds no network; set it to false")
 
 
 def _box(name: str, form: Format, fd: int) -> Mailbox:

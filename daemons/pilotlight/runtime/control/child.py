@@ -10,14 +10,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pilotlight.io.lines import Request
+from pilotlight.io.edges import EdgeInput
+from pilotlight.io.pulse import drive_safe
 from pilotlight.runtime import commands, jobs
 from pilotlight.runtime.commands import Message
 from pilotlight.runtime.control import orders
+from pilotlight.runtime.control.actuator import Mapper
 from pilotlight.runtime.control.controljob import ControlJob
 from pilotlight.runtime.control.loading import read
 from pilotlight.runtime.control.looptags import SEGMENT, TAGS
+from pilotlight.runtime.control.opening import pulse_channels
 from pilotlight.runtime.control.recording import RING_CAPACITY
+from pilotlight.runtime.control.settings import ControlSettings
 from pilotlight.runtime.control.steps import LARGEST
 from pilotlight.runtime.launcher import READABLE
 from pilotlight.runtime.process import ENVIRONMENT, memory_of
@@ -37,6 +41,7 @@ class ControlProcess:
 
     def __init__(
         self,
+        settings: ControlSettings,
         child: subprocess.Popen[bytes],
         boxes: list[OwnedMailbox],
         writer: SegmentWriter,
@@ -49,6 +54,7 @@ class ControlProcess:
         """Descriptor that becomes readable when there is a report; for the parent's event loop."""
         self.recording = recording
         """Every step of the loop, for a `FlightRecorder`; None when nobody records."""
+        self._settings = settings
         self._child = child
         self._boxes = boxes
         self._writer = writer
@@ -57,7 +63,7 @@ class ControlProcess:
 
     @classmethod
     def spawn(
-        cls, config: str, switch: Request | None = None, places: Places = USUAL_PLACES, record: bool = False
+        cls, config: str, switch: EdgeInput | None = None, places: Places = USUAL_PLACES, record: bool = False
     ) -> ControlProcess:
         """Start the process for the text of a configuration; `switch` is the kill switch's line.
 
@@ -124,7 +130,7 @@ class ControlProcess:
                 os.close(writing)
                 os.close(text)
             undo.pop_all()
-        return cls(child, boxes, writer, ring, reading, recording)
+        return cls(settings, child, boxes, writer, ring, reading, recording)
 
     def activate(self) -> None:
         """Make its segment the present epoch, once it has reported READY. Raises SegmentError."""
@@ -154,6 +160,14 @@ class ControlProcess:
         self._number = self._number % 0xFFFFFFFF + 1
         pushed = self._ring.push(orders.encode(orders.Order(kind, self._number, roll, pitch)))
         return self._number if pushed else None
+
+    def drive_failsafe(self) -> list[str]:
+        """Put real servos in failsafe once the process died or was killed; a sentence for each that is not."""
+        actuator = self._settings.actuator
+        if self._settings.runtime.sim_mode or not actuator.use_hardware:
+            return []
+        pulses = Mapper(self._settings.servos, actuator.slew_limit_norm_per_sec).failsafe_pulses()
+        return drive_safe(pulse_channels(self._settings, pulses))
 
     def exit_code(self) -> int | None:
         """Its exit code, negative for a signal; None while it lives."""

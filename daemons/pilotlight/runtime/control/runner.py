@@ -74,7 +74,7 @@ class Parts:
     """Takes every step, when the parent records."""
 
 
-class Runner:
+class LoopRunner:
     """The decisions, the devices and the times."""
 
     def __init__(self, parts: Parts) -> None:
@@ -151,7 +151,7 @@ class Runner:
         loop, restart = self.loop, Restart.NONE
         sample = self._devices.read_imu(now)
         loop.imu_step(sample, now)
-        if loop.watchdog.wants_reinit(now):
+        if self._devices.imu_ready() and loop.watchdog.wants_reinit(now):
             restart = Restart.DONE if self._devices.restart_imu() else Restart.FAILED
             loop.watchdog.reinitialised(restart is Restart.DONE, now)
         if self._recording is not None:
