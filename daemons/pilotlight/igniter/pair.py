@@ -38,7 +38,8 @@ START_S = 10.0
 VERDICT_S = 1.0
 """How long a command may take until its verdict."""
 ROUND_S = 0.02
-SILENT_NS = 200_000_000
+SILENT_NS, IDLE_NS = 200_000_000, 1_000_000_000
+"""How old a child's sign of life may be while an output is on, and otherwise."""
 PACKAGES = Path(pilotlight.__file__).parents[1]
 ENVIRONMENT = {"PYTHONPATH": str(PACKAGES), "LC_ALL": "C.UTF-8"}
 
@@ -173,7 +174,7 @@ class Pair:
 
     def _silence(self) -> str:
         """Which of the children gives no sign of life; empty when both do, or have not begun."""
-        limit = max(SILENT_NS, 2 * self._stall_ns)
+        limit = max(SILENT_NS if self._page.outputs else IDLE_NS, 2 * self._stall_ns)
         beats = [("firing loop", self._page.loop_ns), ("guard", self._page.guard_ns)]
         late = [(name, now_ns() - beat) for name, beat in beats if beat]
         return " and ".join(f"the {name} was silent for {age / 1e6:.0f} ms" for name, age in late if age > limit)

@@ -79,7 +79,7 @@ class Site:
                 code, _, _ = self.call("Prepare", list(channels), ["REAL_TIME"])
                 token: str = self.call("Arm", code)
             except DaemonError as error:
-                assert self.client.call("Status")["Cause"] in ("WATCHDOGS", "START"), error
+                assert self.client.call("Status").get("Cause", "START") in ("WATCHDOGS", "START"), error
                 self.close_session()
             else:
                 return token
