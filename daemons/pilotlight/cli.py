@@ -12,6 +12,7 @@ TOOLS = {
     "plc": ("pilotlight.plc.cli", "run, test, draw and package PLC programs, on a laptop too"),
     "backup": ("pilotlight.orchestrator.backup.cli", "back up and restore settings, programs, users and keys"),
     "update": ("pilotlight.orchestrator.update.cli", "install updates, see slots and history, go back"),
+    "igniter": ("pilotlight.igniter.cli", "show the igniter, make it safe, arm and fire"),
     "lines": ("pilotlight.io.cli", "show the pin map, read digital lines, set simulated inputs"),
 }
 

@@ -93,10 +93,11 @@ class Loop:
 
     def _tick(self) -> None:
         machine = self._machine
-        # Taken before the clock is read, so that no command can be younger than the tick.
+        # Both before the clock is read, so that no command and no sign of life can be younger than the tick.
+        alive = self._page.parent_ns, self._page.guard_ns
         waiting = [data for _ in range(COMMANDS_MAX) if (data := self._ring.pop()) is not None]
         self._page.loop_ns = now = now_ns()
-        machine.tick(self._read(now))
+        machine.tick(self._read(now, *alive))
         answers = [self._carry_out(commands.decode(data)) for data in waiting]
         self._write(machine.outputs())
         # Only now: who hears that something was done finds the outputs so.
@@ -109,7 +110,7 @@ class Loop:
             self._teller.tell(Report.MODE, int(machine.mode), int(machine.cause))
         self._publisher.publish(machine, self._written, now)
 
-    def _read(self, now: int) -> Inputs:
+    def _read(self, now: int, parent_ns: int, guard_ns: int) -> Inputs:
         """What the lines and the others say. Lines that cannot be read make the machine safe, not the loop fail."""
         outputs: int | None
         try:
@@ -119,7 +120,7 @@ class Loop:
             outputs, status = None, self._enabled
         closed = self._read_kill_switch()
         self._closed = closed is True
-        return Inputs(now, status, outputs, closed, self._page.parent_ns, self._page.guard_ns, self._real_time)
+        return Inputs(now, status, outputs, closed, parent_ns, guard_ns, self._real_time)
 
     def _read_kill_switch(self) -> bool | None:
         """Whether the kill switch is closed, and was since the last tick; None when it cannot be read."""

@@ -14,6 +14,7 @@ import pytest
 from pilotlight.daemon.settings import parse_settings
 from pilotlight.igniter import commands, guard, job, loop, reports
 from pilotlight.igniter.audit import Audit
+from pilotlight.igniter.checks import Check
 from pilotlight.igniter.commands import Command, Kind
 from pilotlight.igniter.firing import job_of
 from pilotlight.igniter.held import Held, persistent
@@ -24,7 +25,7 @@ from pilotlight.igniter.publisher import tags
 from pilotlight.igniter.settings import IgniterSettings, arming_conflicts
 from pilotlight.io.lines import LineError
 from pilotlight.io.simulated import SimulatedChip
-from pilotlight.tags import CommandRing, SegmentWriter
+from pilotlight.tags import CommandRing, SegmentWriter, now_ns
 
 _YAML = """
 channels:
@@ -88,6 +89,26 @@ def test_an_exception_while_firing_switches_off(bench: Bench, monkeypatch: pytes
     assert ticks == [(False, True), (True, False), (True, False)], "both were on; channel 3 is active low"
     assert bench.levels() == (False, True)
     assert bench.page.outputs == 0
+
+
+def test_a_sign_of_life_that_comes_within_a_tick_is_no_silence(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lively(Page):
+        parent_ns = property(lambda self: now_ns())  # type: ignore[assignment]
+        guard_ns = property(lambda self: now_ns())  # type: ignore[assignment]
+
+    failing: list[Check] = []
+
+    def outputs(self: Machine) -> int:
+        failing.append(self.failing(1) & Check.WATCHDOGS)
+        if len(failing) == 5:
+            raise ArithmeticError
+        return 0
+
+    monkeypatch.setattr(loop, "Page", Lively)
+    monkeypatch.setattr(Machine, "outputs", outputs)
+    with pytest.raises(ArithmeticError):
+        loop.Loop(bench.job).run()
+    assert failing == [Check(0)] * 5
 
 
 def test_the_end_of_the_parent_ends_the_loop_with_outputs_off(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
