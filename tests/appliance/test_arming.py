@@ -8,12 +8,12 @@ ARMER = "pilotlight pilotlight-igniter"
 
 
 def test_only_group_igniter_may_ask_to_arm(appliance: Contained) -> None:
-    arm = call("igniter", "Arm") + " u 1"
+    arm = call("igniter", "Arm") + " tuts 1 1 1 123456"
     for groups in (READER, OPERATOR):
         code, output = as_user(appliance, groups, arm)
         assert code != 0
         assert "denied" in output.lower()
-    # Past the policy and the igniter's own check: what is refused is arming itself.
+    # Past the policy and the igniter's own check: without `arming` in igniter.yaml, arming itself is refused.
     code, output = as_user(appliance, ARMER, arm)
     assert code != 0
     assert "denied" not in output.lower()

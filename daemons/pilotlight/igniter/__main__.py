@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start-up of the igniter: lines off first, then the bus, then checking until the end, and off again."""
+"""Start-up of the igniter: lines off first, then the loop, then the bus, until the end, and off again."""
 
 from __future__ import annotations
 
@@ -9,25 +9,62 @@ import sys
 from pilotlight.daemon import Context, SettingsError, load_settings, run
 from pilotlight.io.lines import LineError
 
+from .bank import CHANNELS
+from .firing import Firing
 from .outputs import Outputs
+from .pair import LoopError
 from .segment import Segment
 from .service import Igniter
-from .settings import CHANNELS, IgniterSettings
+from .settings import IgniterSettings, arming_conflicts
 
 RETRY_S = 1.0
 """How often lines that could not be held are asked for again."""
 
 
 async def main(context: Context) -> None:
-    """Hold the outputs off until the end."""
+    """Arm and fire as asked, or hold the outputs off, until the end."""
     settings = load_settings(IgniterSettings, "igniter")
+    conflicts = arming_conflicts(settings)
+    if conflicts:
+        raise SettingsError("igniter.yaml: " + "; ".join(conflicts) + ". No line is held")
+    why = ""
+    if settings.arming is not None:
+        try:
+            firing = Firing(settings, settings.arming, context.log)
+        except (LineError, OSError) as error:
+            why = f"nothing can be armed: {error}; outputs are held off where possible. Mend it, then restart"
+            context.log.error(why, event="lines-failed")
+        else:
+            await _fire(context, settings, firing)
+            return
+    await _hold(context, settings, why)
+
+
+async def _fire(context: Context, settings: IgniterSettings, firing: Firing) -> None:
+    """Run the firing loop and serve its commands."""
+    try:
+        await firing.start()
+        service = Igniter(settings.channels, firing)
+        firing.changed = service.refresh
+        service.refresh()
+        context.bus.export(service)
+        context.ready(f"{len(settings.channels)} of {CHANNELS} channels configured, can be armed, all off")
+        await firing.run(context.stop)
+    except LoopError as error:
+        context.fail(str(error))
+    finally:
+        firing.close()
+
+
+async def _hold(context: Context, settings: IgniterSettings, why: str) -> None:
+    """Hold the outputs off; nothing can be armed."""
     try:
         outputs = Outputs(settings)
     except LineError as error:
         raise SettingsError(str(error)) from None
     segment = Segment()
     try:
-        service = Igniter(settings.channels)
+        service = Igniter(settings.channels, why=why)
         service.update(outputs.check())
         context.bus.export(service)
         context.ready(f"{len(settings.channels)} of {CHANNELS} channels configured, all held off")

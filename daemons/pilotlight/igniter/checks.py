@@ -65,3 +65,8 @@ def parse(names: list[str]) -> Check:
 def explain(failing: Check) -> str:
     """The sentences of all failing checks; empty when none fails."""
     return "; ".join(f"{check.name}: {TEXTS[check]}" for check in Check if check & failing)
+
+
+def names(found: Check) -> list[str]:
+    """The names of the checks."""
+    return [str(check.name) for check in Check if check & found]

@@ -11,7 +11,7 @@ import enum
 import struct
 from dataclasses import dataclass
 
-_COMMAND = struct.Struct("<BBHIIIQqQ4I")
+_COMMAND = struct.Struct("<BBHIIQQqQ4I")
 SLOT = _COMMAND.size
 """Bytes of a command: the slot size of the ring."""
 
@@ -43,6 +43,8 @@ class Kind(enum.IntEnum):
     """Firing after BOX_ARM, without a token."""
     BOX_CLEAR = 12
     """All off and safe, and the faults forgotten, while no session has the igniter."""
+    LOOK = 13
+    """Which arming checks fail for `mask`; changes nothing."""
 
 
 class Verdict(enum.IntEnum):

@@ -6,8 +6,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from .settings import CHANNELS, ChannelSettings
+from .bank import CHANNELS
+
+if TYPE_CHECKING:
+    from .settings import ChannelSettings
 
 
 class State(enum.IntEnum):
@@ -16,6 +20,8 @@ class State(enum.IntEnum):
     UNCONFIGURED = 0
     OFF = 1
     FAULT = 2
+    ARMED = 3
+    FIRING = 4
 
 
 @dataclass(frozen=True)
@@ -54,15 +60,15 @@ def unconfigured(number: int) -> Channel:
 
 
 def why_not_armable(channels: Mapping[int, Channel], number: int) -> str:
-    """Why the channel cannot be armed. There is always a reason: this version has no arming sequence."""
+    """Why the channel cannot be armed while all outputs are only held off: there is always a reason."""
     channel = channels.get(number)
     if channel is None:
         return f"there is no channel {number}; channels are 1 to {CHANNELS}. Nothing was armed, all outputs stay off"
     if channel.state is not State.OFF:
         return f"{channel.reason}. Nothing was armed, all outputs stay off"
     return (
-        f"channel {number} is sound, but this version has no arming sequence (key, continuity, countdown): it only "
-        "holds the outputs off. Nothing was armed; install a version that can arm"
+        f"channel {number} is sound, but igniter.yaml has no `arming` entry: the outputs are only held off. "
+        "Nothing was armed; add `arming` with a kill switch, see docs/igniter.md"
     )
 
 

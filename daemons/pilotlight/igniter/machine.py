@@ -9,72 +9,12 @@ CLOCK_MONOTONIC nanoseconds.
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass
-
+from .arming import Cause, Inputs, Limits, Mode
 from .bank import Bank, Policy
-from .channel import MS, Continuity, Rules
+from .channel import Continuity, Rules
 from .checks import FORCEABLE, Check
 from .commands import Command, Kind, Verdict
 from .records import Shots
-
-
-class Mode(enum.IntEnum):
-    """What the igniter as a whole is up to."""
-
-    SAFE = 0
-    ARMING = 1
-    """Prepared: the countdown runs, or the code is waited for."""
-    ARMED = 2
-
-
-class Cause(enum.IntEnum):
-    """Why the igniter last became safe."""
-
-    START = 0
-    COMMAND = 1
-    KILL_SWITCH = 2
-    LEASE = 3
-    ARMING_TIMEOUT = 4
-    WATCHDOGS = 5
-    INTERLOCK = 6
-    FAULT = 7
-    FIRED = 8
-    WRONG_SECRET = 9
-    CLOCK_BACK = 10
-    LINES = 11
-    STOP = 12
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Times of arming, in nanoseconds. `lease_ns` is how long a session lives without a command."""
-
-    countdown_ns: int = 3000 * MS
-    confirm_ns: int = 30_000 * MS
-    armed_ns: int = 60_000 * MS
-    lease_ns: int = 1000 * MS
-    fresh_ns: int = 500 * MS
-    supervisor_ns: int = 500 * MS
-    guard_ns: int = 100 * MS
-    stay_armed: bool = False
-    """Whether the igniter stays armed when the windows of a command are over."""
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a tick has read. Bit n of `status` and `outputs` is channel n + 1; ages are since the last sign of life."""
-
-    now_ns: int
-    status: int
-    outputs: int | None
-    """Levels read back; None when they cannot be read."""
-    kill_closed: bool | None
-    """None when it cannot be read."""
-    supervisor_ns: int
-    guard_ns: int
-    """When parent and guard last gave a sign of life."""
-    real_time: bool = True
 
 
 class Machine:
@@ -102,6 +42,11 @@ class Machine:
         self._wanted = 0
         self._stray = True
         """Whether an output could not be read back, or read on at the start of this tick though it was off."""
+
+    @property
+    def inputs(self) -> Inputs:
+        """What the last tick has read."""
+        return self._in
 
     @property
     def now_ns(self) -> int:
@@ -187,6 +132,8 @@ class Machine:
             return Verdict.ACCEPTED
         if kind is Kind.OPEN:
             return self._open(command)
+        if kind is Kind.LOOK:
+            return Verdict.ACCEPTED
         if kind is Kind.BOX_ARM:
             return self._box_arm(command)
         if kind is Kind.BOX_FIRE:

@@ -9,8 +9,9 @@ from pathlib import Path
 from pilotlight.io.lines import Address, Chip, LineConfig, LineError, Request
 from pilotlight.io.simulated import SimulatedChip
 
+from .bank import CHANNELS
 from .core import Channel, conflicts, judge, unconfigured
-from .settings import CHANNELS, ChannelSettings, IgniterSettings
+from .settings import ChannelSettings, IgniterSettings
 
 
 def simulated_path(label: str) -> Path:

@@ -1,31 +1,72 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``igniter.yaml``: which line each firing channel is.
+"""``igniter.yaml``: which lines each firing channel has, and whether and how it may be armed.
 
     channels:
-      1: {chip: pinctrl-rp1, line: 5}
-      2: {chip: pinctrl-rp1, line: 6, active_low: true}
+      1: {chip: pinctrl-rp1, line: 22, status: 17}
+      2: {chip: pinctrl-rp1, line: 23, status: 18}
+    arming:
+      kill_switch: {chip: pinctrl-rp1, line: 24}
     simulated: {label: igniter0, lines: 8}    # a simulated chip, for machines without lines
 
-A channel that is not listed is unconfigured.
+A channel that is not listed is unconfigured. Without ``arming`` all outputs are held off and nothing can be armed.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
 from pilotlight.daemon.settings import Settings
 
-CHANNELS = 4
+from .bank import CHANNELS
+
+Chip = Annotated[str, Meta(min_length=1, max_length=64)]
+Line = Annotated[int, Meta(ge=0, le=65535)]
+Bias = Literal["as-is", "pull-up", "pull-down", "disabled"]
 
 
 class ChannelSettings(Settings, frozen=True):
-    """The output line of a channel. ``active_low``: the low level fires."""
+    """The lines of a channel: its output and, for arming, its STATUS input. ``active_low``: the low level fires."""
 
-    chip: Annotated[str, Meta(min_length=1, max_length=64)]
-    line: Annotated[int, Meta(ge=0, le=65535)]
+    chip: Chip
+    line: Line
     active_low: bool = False
+    status: Line | None = None
+
+
+class KillSwitchSettings(Settings, frozen=True):
+    """The line that has to be closed for anything to be on; ``closed``: its level then."""
+
+    chip: Chip
+    line: Line
+    closed: Literal["high", "low"] = "high"
+    bias: Bias = "pull-down"
+
+
+class ArmingSettings(Settings, frozen=True):
+    """How arming works. Times are in milliseconds; docs/igniter.md explains each."""
+
+    kill_switch: KillSwitchSettings
+    status_chip: Chip | None = None
+    status_bias: Bias = "pull-up"
+    policy: Literal["global", "isolated"] = "global"
+    open_load_while_firing: Literal["fault", "ok"] = "fault"
+    continuity: bool = False
+    latch_faults: bool = True
+    stay_armed: bool = False
+    settle_ms: Annotated[int, Meta(ge=1, le=1000)] = 5
+    default_fire_ms: Annotated[int, Meta(ge=1, le=60_000)] = 200
+    max_fire_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
+    countdown_ms: Annotated[int, Meta(ge=0, le=60_000)] = 3000
+    confirm_ms: Annotated[int, Meta(ge=1000, le=600_000)] = 30_000
+    armed_ms: Annotated[int, Meta(ge=1000, le=3_600_000)] = 60_000
+    lease_ms: Annotated[int, Meta(ge=200, le=30_000)] = 2000
+    fresh_ms: Annotated[int, Meta(ge=50, le=10_000)] = 500
+    interlocks: tuple[Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]+\..+$", max_length=200)], ...] = ()
+    supervisor_ms: Annotated[int, Meta(ge=200, le=5000)] = 500
+    stall_ms: Annotated[int, Meta(ge=8, le=1000)] = 12
+    priority: Annotated[int, Meta(ge=0, le=90)] = 60
 
 
 class SimulatedSettings(Settings, frozen=True):
@@ -36,8 +77,41 @@ class SimulatedSettings(Settings, frozen=True):
 
 
 class IgniterSettings(Settings, frozen=True):
-    """The whole file. ``check_ms``: how often the outputs are read back, in milliseconds, 20 to 1000."""
+    """The whole file. ``check_ms``: how often held outputs are read back, in milliseconds, 20 to 1000."""
 
     channels: dict[Annotated[int, Meta(ge=1, le=CHANNELS)], ChannelSettings] = field(default_factory=dict)
+    arming: ArmingSettings | None = None
     simulated: SimulatedSettings | None = None
     check_ms: Annotated[int, Meta(ge=20, le=1000)] = 100
+
+
+def arming_conflicts(settings: IgniterSettings) -> list[str]:
+    """What in the settings makes arming impossible, a sentence each; empty when there is no ``arming``."""
+    arming = settings.arming
+    if arming is None:
+        return []
+    found = []
+    if not settings.channels:
+        found.append("`arming` needs at least one entry under `channels`")
+    if len({channel.chip for channel in settings.channels.values()}) > 1:
+        found.append("with `arming` all outputs are on one chip, so that a single write sets them all")
+    found += [f"channel {n} has no `status` line" for n, c in settings.channels.items() if c.status is None]
+    if arming.default_fire_ms > arming.max_fire_ms:
+        found.append("`default_fire_ms` is above `max_fire_ms`")
+    users: dict[tuple[str, int], str] = {}
+    for name, chip, line in _lines(settings, arming):
+        first = users.setdefault((chip, line), name)
+        if first != name:
+            found.append(f"{first} and {name} are both on line {line} of {chip}")
+    return found
+
+
+def _lines(settings: IgniterSettings, arming: ArmingSettings) -> list[tuple[str, str, int]]:
+    """Every line that arming uses: what for, chip and number."""
+    kill = arming.kill_switch
+    lines = [("the kill switch", kill.chip, kill.line)]
+    for number, channel in sorted(settings.channels.items()):
+        lines.append((f"the output of channel {number}", channel.chip, channel.line))
+        if channel.status is not None:
+            lines.append((f"the status of channel {number}", arming.status_chip or channel.chip, channel.status))
+    return lines

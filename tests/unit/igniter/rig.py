@@ -6,10 +6,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from pilotlight.igniter.arming import Inputs, Limits
 from pilotlight.igniter.bank import Policy
 from pilotlight.igniter.channel import MS, Rules
 from pilotlight.igniter.commands import Command, Kind, Verdict
-from pilotlight.igniter.machine import Inputs, Limits, Machine
+from pilotlight.igniter.machine import Machine
 
 TICK = 4 * MS
 SESSION, CODE, TOKEN = 77, 1234, 99

@@ -23,14 +23,14 @@ def test_only_a_line_that_reads_off_is_off() -> None:
 
 
 @given(_channels, st.integers(0, 9))
-def test_arming_is_always_refused_with_a_reason(channels: dict[int, object], number: int) -> None:
+def test_without_arming_settings_it_is_always_refused_with_a_reason(channels: dict[int, object], number: int) -> None:
     reason = why_not_armable(channels, number)  # type: ignore[arg-type]
     assert "Nothing was armed" in reason
 
 
 def test_reasons_name_the_channel_and_what_to_do() -> None:
     channels = {1: judge(1, False), 2: judge(2, True), 3: unconfigured(3)}
-    assert "no arming sequence" in why_not_armable(channels, 1)
+    assert "no `arming` entry" in why_not_armable(channels, 1)
     assert "reads on though it is commanded off" in why_not_armable(channels, 2)
     assert "igniter.yaml" in why_not_armable(channels, 3)
     assert "channels are 1 to 4" in why_not_armable(channels, 7)

@@ -32,9 +32,9 @@ def test_states_are_published_and_arming_is_refused(daemons: Daemons, tmp_path: 
     assert (status["Healthy"], status["Armed"], status["Configured"]) == (False, False, 2)
     first = client.call("Channels")[0]
     assert (first["State"], first["Chip"], first["Line"], first["Output"]) == ("OFF", "igniter0", 2, False)
-    for channel in (1, 2, 3, 9):
-        with pytest.raises(DaemonError) as refused:
-            client.call("Arm", channel)
+    for method, arguments in (("OpenSession", ()), ("Arm", (1, 1, 1, "123456")), ("Checks", ([1],)), ("Disarm", ())):
+        with pytest.raises(DaemonError, match="no `arming` entry") as refused:
+            client.call(method, *arguments)
         assert refused.value.dbus_name == "io.pilotlight.Error.NotArmable"
     reader = SegmentReader.open("igniter")
     assert reader.wait(5) or reader.beat().count

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from pilotlight.igniter import checks
+from pilotlight.igniter.arming import Cause, Mode
 from pilotlight.igniter.bank import Policy
 from pilotlight.igniter.channel import MS, End, Rules
 from pilotlight.igniter.checks import Check
 from pilotlight.igniter.commands import Kind, Verdict
-from pilotlight.igniter.machine import Cause, Mode
 from pilotlight.igniter.records import Shot, verdict
 
 from .rig import CODE, LIMITS, TOKEN, Rig

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parent's side of arming: keeps a pair of children running, feeds them facts, remembers shots, keeps the audit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from pilotlight.daemon import Logger
+from pilotlight.tags import SegmentError, SegmentReader
+
+from . import facts
+from .arming import Cause, Mode
+from .audit import Audit
+from .channel import MS
+from .commands import Command
+from .held import Held
+from .job import Job
+from .pair import Answer, LoopError, Pair
+from .records import Shot, verdict
+from .reports import Message, Report
+from .settings import ArmingSettings, IgniterSettings
+
+ALIVE_S = 0.05
+RESTART_S = 1.0
+SHOTS_KEPT = 64
+
+
+def job_of(arming: ArmingSettings) -> Job:
+    """The job of the children, without descriptors."""
+    return Job(
+        page=-1, alive=-1, outputs="", kill_switch="",
+        stall_ns=arming.stall_ms * MS,
+        policy=0 if arming.policy == "global" else 1,
+        priority=arming.priority,
+        settle_ns=arming.settle_ms * MS,
+        default_fire_ms=arming.default_fire_ms,
+        max_fire_ms=arming.max_fire_ms,
+        latch_faults=int(arming.latch_faults),
+        opened_is_fault=int(arming.open_load_while_firing == "fault"),
+        off_means_open=int(arming.continuity),
+        countdown_ns=arming.countdown_ms * MS,
+        confirm_ns=arming.confirm_ms * MS,
+        armed_ns=arming.armed_ms * MS,
+        lease_ns=arming.lease_ms * MS,
+        fresh_ns=arming.fresh_ms * MS,
+        stay_armed=int(arming.stay_armed),
+        supervisor_ns=arming.supervisor_ms * MS,
+    )  # fmt: skip
+
+
+class Firing:
+    """Runs the children until it is closed. All in the asyncio thread."""
+
+    def __init__(self, settings: IgniterSettings, arming: ArmingSettings, log: Logger) -> None:
+        """Hold the lines, all off. Raises LineError."""
+        self.arming = arming
+        self.held = Held(settings, arming)
+        self.audit = Audit()
+        self.shots: deque[Shot] = deque(maxlen=SHOTS_KEPT)
+        self.trouble = ""
+        """Why the loop does not run; empty while it does."""
+        self.unlocked: list[str] = []
+        """Interlocks that do not hold, with the reason."""
+        self.changed: Callable[[], None] = lambda: None
+        """Called after every report of the loop."""
+        self._log = log
+        self._interlocks = facts.Interlocks(arming.interlocks)
+        self._pair: Pair | None = None
+        self._reader: SegmentReader | None = None
+
+    @property
+    def pids(self) -> tuple[int, int]:
+        """Process numbers of loop and guard; 0 while there is none."""
+        return (self._pair.pid, self._pair.guard_pid) if self._pair is not None else (0, 0)
+
+    async def start(self) -> None:
+        """Start loop and guard. LoopError or OSError when they do not come up; then none of them runs."""
+        self._pair = pair = Pair(job_of(self.arming), self.held, self._heard, self._ended)
+        try:
+            await pair.ready()
+        except LoopError:
+            self._drop()
+            raise
+        self._reader = SegmentReader.open("igniter")
+        self.trouble = ""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Give signs of life and facts until `stop`; start the children anew when they have ended."""
+        restart_at = 0.0
+        clock = asyncio.get_running_loop().time
+        while not stop.is_set():
+            if self._pair is not None and self.trouble:
+                self._drop()
+                restart_at = clock() + RESTART_S
+            if self._pair is None and clock() >= restart_at:
+                try:
+                    await self.start()
+                except (LoopError, OSError, SegmentError) as error:
+                    self.trouble = str(error)
+                    self._log.error(self.trouble, event="loop-failed")
+                    restart_at = clock() + RESTART_S
+            self._tell()
+            try:
+                await asyncio.wait_for(stop.wait(), ALIVE_S)
+            except TimeoutError:
+                continue
+
+    async def ask(self, command: Command) -> Answer:
+        """Send a command to the loop. LoopError when there is none, or it gives no verdict."""
+        if self._pair is None:
+            raise LoopError(f"the firing loop does not run ({self.trouble}); all outputs are off")
+        return await self._pair.ask(command)
+
+    def values(self) -> dict[str, Any]:
+        """The tags of the segment by name; empty while there is no loop."""
+        if self._reader is None:
+            return {}
+        try:
+            snapshot = self._reader.snapshot()
+        except SegmentError as error:
+            self._log.error(f"the segment cannot be read: {error}", event="segment-failed")
+            return {}
+        return {tag.name: snapshot.value(index) for index, tag in enumerate(self._reader.directory)}
+
+    def close(self) -> None:
+        """End the children, all outputs off, lines let go."""
+        self._drop()
+        self._interlocks.close()
+        self.held.close()
+
+    def _tell(self) -> None:
+        self.unlocked = self._interlocks.failing()
+        if self._pair is None:
+            return
+        self._pair.alive()
+        try:
+            self._pair.facts(facts.failing(self.unlocked))
+        except LoopError as error:
+            self._log.error(str(error), event="loop-late")
+
+    def _heard(self, message: Message) -> None:
+        if message.kind is Report.MODE:
+            self.audit.note("mode", mode=Mode(message.number).name, cause=Cause(message.value).name)
+        elif message.kind is Report.SHOT:
+            shot = Shot.decode(message.text)
+            self.shots.append(shot)
+            self.audit.note(
+                "shot", number=shot.number, channel=shot.channel, window_ms=shot.window_ms, verdict=verdict(shot),
+                commanded_ns=shot.commanded_ns, on_ns=shot.on_ns, off_ns=shot.off_ns, trace=shot.trace,
+            )  # fmt: skip
+        elif message.kind is Report.NOTICE:
+            self._log.warning(message.text.rstrip(b"\0").decode(errors="replace"), event="loop-notice")
+        self.changed()
+
+    def _ended(self, reason: str) -> None:
+        self.trouble = reason
+        self.audit.note("loop-ended", reason=reason)
+        self.changed()
+
+    def _drop(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        if self._pair is not None:
+            self._pair.close()
+            self._pair = None

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The igniter as processes on a simulated chip: arming and firing over the bus, and what happens when parts die."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pilotlight.daemon import Client, DaemonError
+from pilotlight.igniter.outputs import simulated_path
+from pilotlight.io.simulated import LEVEL, MAGIC, SimulatedChip
+from pilotlight.tags import now_ns
+
+from tests.support.daemons import Daemons
+
+KILL, STATUS = 0, (4, 5)
+OUTPUTS = (2, 3)
+_YAML = """
+channels:
+  1: {chip: igniter0, line: 2, status: 4}
+  3: {chip: igniter0, line: 3, status: 5}
+arming:
+  kill_switch: {chip: igniter0, line: 0}
+  continuity: true
+  countdown_ms: 0
+  priority: 0
+  supervisor_ms: 3000
+  lease_ms: 20000
+  confirm_ms: 20000
+  fresh_ms: 10000
+  max_fire_ms: 30000
+  stall_ms: STALL
+simulated: {}
+"""
+LIMIT_S = 30.0
+TRIES = 10
+WINDOW_MS = 25_000
+
+
+class Site:
+    """A running igniter, the wires of its simulated chip, and a session."""
+
+    def __init__(self, daemons: Daemons, stall_ms: int = 1000) -> None:
+        self.path = simulated_path("igniter0")
+        self.path.parent.mkdir(parents=True)
+        self.chip = SimulatedChip.create(self.path, 8)
+        for line in (KILL, *STATUS):
+            self.chip.drive(line, True)
+        daemons.configure("igniter", _YAML.replace("STALL", str(stall_ms)))
+        self.daemon = daemons.start("igniter")
+        self.client = Client("io.pilotlight.Igniter1")
+        self.session = self.sequence = 0
+        file = os.open(self.path, os.O_RDWR)
+        self.map = mmap.mmap(file, 0)
+        os.close(file)
+
+    def levels(self) -> tuple[bool, ...]:
+        return tuple(bool(self.map[len(MAGIC) + line] & LEVEL) for line in OUTPUTS)
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        self.sequence += 1
+        return self.client.call(method, self.session, self.sequence, now_ns(), *arguments)
+
+    def arm(self, *channels: int) -> str:
+        """Both steps. On a busy machine a watchdog may come between; what it has made safe is armed again."""
+        for _ in range(TRIES):
+            self.wait_until(lambda: self.failing(*channels) <= {"REAL_TIME"})
+            try:
+                self.session, _ = self.client.call("OpenSession")
+                self.sequence = 0
+                code, _, _ = self.call("Prepare", list(channels), ["REAL_TIME"])
+                token: str = self.call("Arm", code)
+            except DaemonError as error:
+                assert self.client.call("Status").get("Cause", "START") in ("WATCHDOGS", "START"), error
+                self.close_session()
+            else:
+                return token
+        raise AssertionError("it cannot be armed")
+
+    def close_session(self) -> None:
+        with contextlib.suppress(DaemonError):
+            self.call("CloseSession")
+
+    def failing(self, *channels: int) -> set[str]:
+        return {check["Check"] for check in self.client.call("Checks", list(channels)) if not check["Passed"]}
+
+    def wait_until(self, holds: Any) -> None:
+        end = time.monotonic() + LIMIT_S
+        while not holds():
+            assert time.monotonic() < end, "it did not come about"
+            time.sleep(0.01)
+
+    def until_off(self) -> float:
+        """Milliseconds until every output is off."""
+        start = time.monotonic()
+        while any(self.levels()):
+            assert time.monotonic() - start < LIMIT_S, "an output stays on"
+            time.sleep(0.0002)
+        return (time.monotonic() - start) * 1000
+
+    def processes(self) -> tuple[int, int]:
+        loop, guard = self.client.call("Status")["Processes"]
+        return loop, guard
+
+    def fire(self) -> None:
+        """Fire both channels for much longer than anything here takes."""
+        for _ in range(TRIES):
+            token = self.arm(1, 3)
+            with contextlib.suppress(DaemonError):
+                self.call("Fire", token, [1, 3], [WINDOW_MS, WINDOW_MS])
+            if self.levels() == (True, True):
+                return
+            self.close_session()
+        raise AssertionError("it cannot be fired")
+
+
+@pytest.fixture
+def site(daemons: Daemons) -> Iterator[Site]:
+    made = Site(daemons)
+    yield made
+    made.map.close()
+    made.chip.close()
+
+
+def test_arm_continuity_fire_record(site: Site, tmp_path: Path) -> None:
+    token = site.arm(1, 3)
+    status = site.client.call("Status")
+    assert (status["Armed"], status["Armable"], status["KillSwitchClosed"]) == (True, True, True)
+    assert [c["Continuity"] for c in site.client.call("Channels")] == ["PRESENT", "UNKNOWN", "PRESENT", "UNKNOWN"]
+    site.call("Fire", token, [3], [60])
+    assert site.levels() == (False, True)
+    site.wait_until(lambda: site.client.call("Shots"))
+    (shot,) = site.client.call("Shots")
+    assert (shot["Channel"], shot["Window"], shot["End"]) == (3, 60, "COMPLETED")
+    assert shot["OnTime"] >= 55
+    assert site.client.call("Status")["Cause"] == "FIRED"
+    entries = [json.loads(line) for line in (tmp_path / "state/igniter/audit.jsonl").read_text().splitlines()]
+    commands = [(entry["command"], entry["verdict"]) for entry in entries if entry["event"] == "command"]
+    assert commands[-4:] == [(name, "ACCEPTED") for name in ("OPEN", "PREPARE", "ARM", "FIRE")]
+    assert token not in (tmp_path / "state/igniter/audit.jsonl").read_text()
+
+
+def test_every_refusal_has_its_text(site: Site) -> None:
+    site.chip.drive(KILL, False)
+    site.chip.drive(STATUS[0], False)
+    site.wait_until(lambda: site.failing(1) == {"REAL_TIME", "KILL_SWITCH", "CONTINUITY"})
+    site.session, _ = site.client.call("OpenSession")
+    with pytest.raises(DaemonError, match=r"KILL_SWITCH: the kill switch is open.*CONTINUITY: a selected") as refused:
+        site.call("Prepare", [1], [])
+    assert refused.value.dbus_name == "io.pilotlight.Error.NotArmable"
+    with pytest.raises(DaemonError, match="KILL_SWITCH cannot be forced"):
+        site.call("Prepare", [1], ["KILL_SWITCH"])
+    with pytest.raises(DaemonError, match="channels are 1 to 4"):
+        site.call("Prepare", [5], [])
+    with pytest.raises(DaemonError, match="LINES: "):
+        site.call("Prepare", [2], [])
+    with pytest.raises(DaemonError, match="sequence number is not above"):
+        site.client.call("KeepAlive", site.session, site.sequence, now_ns())
+    with pytest.raises(DaemonError, match="no such session"):
+        site.client.call("KeepAlive", 5, 99, now_ns())
+    assert site.levels() == (False, False)
+
+
+def test_a_wrong_token_makes_safe(site: Site) -> None:
+    site.arm(1)
+    with pytest.raises(DaemonError, match="token is not the one"):
+        site.call("Fire", "0123456789abcdef", [1], [100])
+    assert site.client.call("Status")["Mode"] == "SAFE"
+
+
+def test_the_kill_switch_switches_off_and_stays_off(site: Site) -> None:
+    site.fire()
+    site.chip.drive(KILL, False)
+    site.until_off()
+    site.chip.drive(KILL, True)
+    site.wait_until(lambda: site.client.call("Status")["KillSwitchClosed"])
+    status = site.client.call("Status")
+    assert (status["Mode"], status["Cause"]) == ("SAFE", "KILL_SWITCH")
+    assert site.levels() == (False, False)
+
+
+def test_disarm_needs_no_session(site: Site) -> None:
+    site.fire()
+    site.client.call("Disarm")
+    assert site.levels() == (False, False)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP, signal.SIGTERM])
+@pytest.mark.parametrize("who", ["loop", "guard", "both", "parent"])
+def test_whoever_dies_or_stops_while_firing_the_outputs_go_off(site: Site, number: int, who: str) -> None:
+    if (who, number) in {("guard", signal.SIGTERM), ("both", signal.SIGTERM)}:
+        number = signal.SIGABRT  # The guard does not end by SIGTERM.
+    loop, guard = site.processes()
+    victims = {"loop": [loop], "guard": [guard], "both": [loop, guard], "parent": [site.daemon.pid]}[who]
+    site.fire()
+    for victim in victims:
+        os.kill(victim, number)
+    assert site.until_off() < WINDOW_MS / 2, "nobody has switched off before the window's end"
+    if who == "parent":
+        return
+    site.wait_until(lambda: set(site.processes()).isdisjoint({loop, guard, 0}))
+    site.wait_until(lambda: site.client.call("Status")["Healthy"])
+    assert site.client.call("Status")["Mode"] == "SAFE"
+    assert site.arm(1), "it can be armed again"

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The firing loop and the guard in this process, on a simulated chip: their last acts, and what passes between them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pilotlight.daemon.settings import parse_settings
+from pilotlight.igniter import commands, guard, job, loop, reports
+from pilotlight.igniter.audit import Audit
+from pilotlight.igniter.checks import Check
+from pilotlight.igniter.commands import Command, Kind
+from pilotlight.igniter.firing import job_of
+from pilotlight.igniter.held import Held, persistent
+from pilotlight.igniter.machine import Machine
+from pilotlight.igniter.outputs import simulated_path
+from pilotlight.igniter.page import Page
+from pilotlight.igniter.publisher import tags
+from pilotlight.igniter.settings import IgniterSettings, arming_conflicts
+from pilotlight.io.lines import LineError
+from pilotlight.io.simulated import SimulatedChip
+from pilotlight.tags import CommandRing, SegmentWriter, now_ns
+
+_YAML = """
+channels:
+  1: {chip: igniter0, line: 2, status: 4}
+  3: {chip: igniter0, line: 3, active_low: true, status: 5}
+arming: {kill_switch: {chip: igniter0, line: 0}, priority: 0}
+simulated: {}
+"""
+
+
+def settings_of(text: str = _YAML) -> IgniterSettings:
+    return parse_settings(IgniterSettings, text.encode(), "igniter.yaml")
+
+
+class Bench:
+    """A loop's inheritance, made in this process."""
+
+    def __init__(self) -> None:
+        settings = settings_of()
+        assert settings.arming is not None
+        self.held = Held(settings, settings.arming)
+        self.page = Page.create()
+        self.ring = CommandRing.create(16, commands.SLOT)
+        self.writer = SegmentWriter.create("igniter", tags(), journal=1024)
+        self.alive, self.parent = os.pipe()
+        self.reading, self.reporting = os.pipe()
+        handles = job_of(settings.arming)
+        self.job = job.Job(**handles.__dict__ | {
+            "page": os.dup(self.page.fd), "alive": self.alive, "segment": self.writer.fd, "ring": os.dup(self.ring.fd),
+            "reports": self.reporting, "outputs": self.held.outputs.handle, "status": self.held.status.handle,
+            "kill_switch": self.held.kill_switch.handle, "enabled": self.held.enabled,
+        })  # fmt: skip
+
+    def levels(self) -> tuple[bool, bool]:
+        chip = SimulatedChip.existing(simulated_path("igniter0"))
+        try:
+            return chip.level(2)[0], chip.level(3)[0]
+        finally:
+            chip.close()
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr(loop, "become_real_time", lambda priority: "")
+    monkeypatch.setattr(guard, "become_real_time", lambda priority: "")
+    yield Bench()
+
+
+def test_an_exception_while_firing_switches_off(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks: list[tuple[bool, bool]] = []
+
+    def outputs(self: Machine) -> int:
+        ticks.append(bench.levels())
+        if len(ticks) == 3:
+            raise ArithmeticError("broken")
+        return 0b0101
+
+    monkeypatch.setattr(Machine, "outputs", outputs)
+    with pytest.raises(ArithmeticError):
+        loop.Loop(bench.job).run()
+    assert ticks == [(False, True), (True, False), (True, False)], "both were on; channel 3 is active low"
+    assert bench.levels() == (False, True)
+    assert bench.page.outputs == 0
+
+
+def test_a_sign_of_life_that_comes_within_a_tick_is_no_silence(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lively(Page):
+        parent_ns = property(lambda self: now_ns())  # type: ignore[assignment]
+        guard_ns = property(lambda self: now_ns())  # type: ignore[assignment]
+
+    failing: list[Check] = []
+
+    def outputs(self: Machine) -> int:
+        failing.append(self.failing(1) & Check.WATCHDOGS)
+        if len(failing) == 5:
+            raise ArithmeticError
+        return 0
+
+    monkeypatch.setattr(loop, "Page", Lively)
+    monkeypatch.setattr(Machine, "outputs", outputs)
+    with pytest.raises(ArithmeticError):
+        loop.Loop(bench.job).run()
+    assert failing == [Check(0)] * 5
+
+
+def test_the_end_of_the_parent_ends_the_loop_with_outputs_off(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def outputs(self: Machine) -> int:
+        os.close(bench.parent)
+        return 0b0001
+
+    monkeypatch.setattr(Machine, "outputs", outputs)
+    with pytest.raises(loop.ParentEnded):
+        loop.Loop(bench.job).run()
+    assert bench.levels() == (False, True)
+
+
+def test_the_guard_switches_off_and_kills_a_loop_that_is_silent(bench: Bench) -> None:
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        bench.held.outputs.write(0b11)
+        bench.page.outputs = 0b0101
+        bench.page.loop_ns = 1
+        arguments = job.encode(job.Job(**bench.job.__dict__ | {"watched": os.pidfd_open(sleeper.pid)}))
+        assert guard.main(arguments) == guard.EXIT_LOOP_STALLED
+        assert bench.levels() == (False, True)
+        assert sleeper.wait(10) == -9
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
+def test_commands_jobs_and_reports_come_back_as_they_went(bench: Bench) -> None:
+    wanted = Command(Kind.FIRE, 7, 5, 3, 9, 1 << 62, 1 << 61, 123, 1 << 60, (1, 2, 3, 0xFFFFFFFF))
+    assert commands.decode(commands.encode(wanted)) == wanted
+    assert job.decode(job.encode(bench.job)) == bench.job
+    told = reports.decode(reports.encode(reports.Report.NOTICE, 1, -2, b"late"))
+    assert (told.kind, told.number, told.value, told.text.rstrip(b"\0")) == (reports.Report.NOTICE, 1, -2, b"late")
+    for decode, data in ((commands.decode, b""), (reports.decode, b""), (job.decode, ["page=1"])):
+        with pytest.raises(ValueError, match=r"bytes|not a job"):
+            decode(data)  # type: ignore[operator]
+
+
+def test_children_import_nothing_slow() -> None:
+    slow = {"asyncio", "gi", "pydbus", "yaml", "msgspec", "logging", "http", "json"}
+    script = f"import sys, pilotlight.igniter.loop, pilotlight.igniter.guard; print(*({slow} & sys.modules.keys()))"
+    environment = {"PYTHONPATH": str(Path(loop.__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("line: 3, ", "line: 2, ", "channel 1 and the output of channel 3 are both on line 2"),
+        ("status: 5", "status: 0", "kill switch and the status of channel 3 are both on line 0"),
+        (", status: 5", "", "channel 3 has no `status` line"),
+        ("3: {chip: igniter0", "3: {chip: other", "on one chip"),
+        ("priority: 0", "default_fire_ms: 3000", "above"),
+    ],
+)
+def test_settings_that_make_arming_impossible_are_told(old: str, new: str, reason: str) -> None:
+    (told, *_) = arming_conflicts(settings_of(_YAML.replace(old, new)))
+    assert reason in told
+    assert arming_conflicts(settings_of()) == []
+
+
+def test_lines_that_cannot_all_be_had_are_none(bench: Bench) -> None:
+    settings = settings_of(_YAML.replace("line: 0}", "line: 63}"))
+    assert settings.arming is not None
+    with pytest.raises(LineError):
+        Held(settings, settings.arming)
+    assert bench.levels() == (False, True)
+
+
+def test_persistence_is_read_from_the_driver(tmp_path: Path) -> None:
+    parameter = tmp_path / "persist"
+    assert not persistent(parameter)
+    for text, expected in (("Y\n", True), ("N\n", False)):
+        parameter.write_text(text)
+        assert persistent(parameter) is expected
+
+
+def test_the_audit_keeps_two_files_and_survives_a_bad_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pilotlight.igniter.audit.LARGEST", 200)
+    audit = Audit(tmp_path / "state")
+    entries: list[Any] = [audit.note("command", number=number) for number in range(6)]
+    assert len(entries) == 6
+    kept = [path.read_text().count("\n") for path in sorted((tmp_path / "state").iterdir())]
+    assert len(kept) == 2
+    assert (tmp_path / "state/audit.jsonl").stat().st_mode & 0o777 == 0o600
+    Audit(tmp_path / "state/audit.jsonl/below").note("command", number=7)
