@@ -136,6 +136,12 @@ def test_commands_out_of_range_turn_the_fins_to_the_stop() -> None:
     assert flight.fins_rad == pytest.approx((0.2, -0.2, 0.0, 0.2), rel=1e-6)
 
 
+def test_disarmed_servos_stay_in_the_middle() -> None:
+    flight = Flight(SHORT)
+    flight.advance((1.0, 1.0, 1.0, 1.0), False)
+    assert flight.fins_rad == NEUTRAL
+
+
 def during(samples: list[Sample]) -> list[Sample]:
     return samples[105:145]
 

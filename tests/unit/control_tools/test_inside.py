@@ -54,6 +54,7 @@ def test_the_armed_loop_steers_and_the_disarmed_does_not() -> None:
     assert max(abs(value) for given in servos for value in given) > 0.02
     assert set(still) == {(0.0, 0.0, 0.0, 0.0)}
     assert flight.tilt_deg < calm.tilt_deg / 2
+    assert inside.loop.baro_ticks == pytest.approx(6 * 25, abs=1)
     assert inside.reasons[Reason.NONE] == sum(inside.reasons.values())
 
 
