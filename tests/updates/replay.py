@@ -167,7 +167,7 @@ class Disk:
         self._file.flush()
         copy_sparse(self._path, start, room, copy)
         try:
-            repaired = in_tools(["e2fsck", "-p", copy])
+            repaired = in_tools(["e2fsck", "-y", copy])
             assert repaired.returncode in (0, 1), repaired.stdout + repaired.stderr
             return in_tools(["debugfs", "-R", f"cat {name}", copy]).stdout
         finally:
