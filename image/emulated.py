@@ -19,7 +19,7 @@ from image.firmware import Start, Unbootable
 from image.qemu import Guest, Setup
 from image.tools import Tools
 
-KERNEL_TIMEOUT = 120.0  # seconds until the firmware's watchdog resets a kernel that does nothing
+KERNEL_TIMEOUT = 40.0  # seconds until the firmware's watchdog resets a kernel that does nothing
 POLL = 0.5  # seconds
 JOIN_TIMEOUT = 30.0  # seconds for the end of the thread that stays with the machine
 STARTS_LIMIT = 1000  # starts without a person switching the machine on

@@ -124,7 +124,8 @@ class Device:
         return told
 
     def outcomes(self) -> list[dict[str, Any]]:
-        """How trials ended, oldest first."""
+        """How trials ended, oldest first, with the one that this start had to account for."""
+        self.ok("systemctl start pilotlight-boot", START_S)  # waits for it; a shell may be there earlier
         told: list[dict[str, Any]] = json.loads(self.ok(f"cat {OUTCOMES} 2>/dev/null || echo '[]'"))
         return told
 

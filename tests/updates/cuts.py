@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The power goes at random points of an update that was taken down write by write.
 
-At each point a slot must start that works, and the data must be there. `PILOTLIGHT_POWER_CUTS` says how many points, 25
-without it; `PILOTLIGHT_SEED` repeats a run.
+What was not flushed by then is lost in part. At each point a slot must start that works, and the data must be there.
+`PILOTLIGHT_POWER_CUTS` says how many points, 25 without it; `PILOTLIGHT_SEED` repeats a run.
 """
 
 import os
@@ -50,6 +50,12 @@ def points(story: Story, chance: random.Random) -> list[int]:
     ])  # fmt: skip
 
 
+def kept(write: Write, chance: random.Random) -> int:
+    """How many sectors of a write that nobody has flushed are on the disk: all of them, none, or some."""
+    sectors = write.size // SECTOR
+    return chance.choice((sectors, sectors, 0, chance.randrange(sectors + 1)))
+
+
 def cut_everywhere(story: Story, promise: str) -> dict[int, int]:
     """Examine the disk at every point; how often each boot partition was started from.
 
@@ -63,18 +69,21 @@ def cut_everywhere(story: Story, promise: str) -> dict[int, int]:
     try:
         played, good = 0, disk.slot(2)
         for point in points(story, chance):
-            while played < point:
+            while played < story.writes[point].flushed:
                 disk.play(story.writes[played])
                 played += 1
-            torn = chance.randrange(story.writes[point].size // SECTOR + 1)
-            disk.play(story.writes[point], torn)
-            where = f"seed {SEED}, write {point} after {torn} sectors"
-            chosen = disk.start()
-            assert disk.slot(chosen.partition) == good, where
-            wish = disk.pending()
-            assert wish is None or 0 <= wish.attempts <= ATTEMPTS, where
-            assert promise in disk.data_file("/promise", COPY), where
-            started[chosen.partition] += 1
+            with disk.for_now():
+                for write in story.writes[played:point]:
+                    disk.play(write, None if write.through else kept(write, chance))
+                torn = chance.randrange(story.writes[point].size // SECTOR + 1)
+                disk.play(story.writes[point], torn)
+                where = f"seed {SEED}, write {point} after {torn} sectors, the last flush after {played} writes"
+                chosen = disk.start()
+                assert disk.slot(chosen.partition) == good, where
+                wish = disk.pending()
+                assert wish is None or 0 <= wish.attempts <= ATTEMPTS, where
+                assert promise in disk.data_file("/promise", COPY), where
+                started[chosen.partition] += 1
     finally:
         disk.close()
         replay.remove(IMAGE, COPY)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plays a record of a disk's writes up to any point, and asks there: what would start, and is the data intact?
 
-A power cut leaves the disk as it was after some number of writes, each sector whole. The record is what QEMU's
-`blklogwrites` writes: 512 bytes about the whole, then for each write 512 bytes about it and its data.
+A power cut leaves what was written before the last flush, and of later writes whatever the disk's cache has let go: any
+of them, in part or not at all, each sector whole. The record is what QEMU's `blklogwrites` writes: 512 bytes about the
+whole, then for each write or flush 512 bytes about it, and its data.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +27,7 @@ from image.tools import environment, tools
 
 HEAD, ENTRY = "<QQQI", "<QQQQ"
 MAGIC = 0x6A736677736872
-DISCARD, MARK = 4, 8
+FLUSH, THROUGH, DISCARD, MARK = 1, 2, 4, 8
 BOOT_CONFIGURATION, DATA = 1, 6
 ROOTS = {2: 4, 3: 5}  # root partition by boot partition
 DIRECTORY_ENTRY = 32
@@ -39,6 +41,10 @@ class Write:
     start: int
     size: int
     data: int
+    flushed: int
+    """How many of the writes before it are on the disk for sure."""
+    through: bool
+    """It is on the disk before the next one begins."""
 
 
 def writes(record: Path) -> Iterator[Write]:
@@ -46,15 +52,17 @@ def writes(record: Path) -> Iterator[Write]:
     with record.open("rb") as file:
         magic, version, count, sector = struct.unpack_from(HEAD, file.read(SECTOR))
         assert (magic, version, sector) == (MAGIC, 1, SECTOR), "this is no record of writes"
-        at = SECTOR
+        at, number, flushed = SECTOR, 0, 0
         for _ in range(count):
             file.seek(at)
             first, sectors, flags, _ = struct.unpack_from(ENTRY, file.read(SECTOR))
             at += SECTOR
+            flushed = number if flags & FLUSH else flushed
             if flags & (DISCARD | MARK) or not sectors:
                 continue
-            yield Write(first * SECTOR, sectors * SECTOR, at)
+            yield Write(first * SECTOR, sectors * SECTOR, at, flushed, bool(flags & THROUGH))
             at += sectors * SECTOR
+            number += 1
 
 
 class Disk:
@@ -67,6 +75,7 @@ class Disk:
         table = self.read(0, firmware.TABLE_SECTORS * SECTOR)
         self.partitions = firmware.partitions(table)
         self._digests: dict[int, str] = {}
+        self._before: list[tuple[int, bytes]] | None = None
 
     def close(self) -> None:
         """Let the files go."""
@@ -81,13 +90,29 @@ class Disk:
     def play(self, write: Write, sectors: int | None = None) -> None:
         """Carry out a write, or only its first `sectors`: the power goes in the middle of it."""
         size = write.size if sectors is None else min(write.size, sectors * SECTOR)
+        if self._before is not None:
+            self._before.append((write.start, self.read(write.start, size)))
         self._record.seek(write.data)
-        self._file.seek(write.start)
-        self._file.write(self._record.read(size))
+        self._put(write.start, self._record.read(size))
+
+    @contextmanager
+    def for_now(self) -> Iterator[None]:
+        """Take back at the end what is played in the block."""
+        self._before = []
+        try:
+            yield
+        finally:
+            before, self._before = self._before, None
+            for start, data in reversed(before):
+                self._put(start, data)
+
+    def _put(self, at: int, data: bytes) -> None:
+        self._file.seek(at)
+        self._file.write(data)
         for number, (start, room) in self.partitions.items():
-            if write.start < start + room and start < write.start + size:
+            if at < start + room and start < at + len(data):
                 self._digests.pop(number, None)
-        if write.start < firmware.TABLE_SECTORS * SECTOR:
+        if at < firmware.TABLE_SECTORS * SECTOR:
             self.partitions = firmware.partitions(self.read(0, firmware.TABLE_SECTORS * SECTOR))
 
     def digest(self, number: int) -> str:
@@ -142,7 +167,7 @@ class Disk:
         self._file.flush()
         copy_sparse(self._path, start, room, copy)
         try:
-            repaired = in_tools(["e2fsck", "-p", copy])
+            repaired = in_tools(["e2fsck", "-y", copy])
             assert repaired.returncode in (0, 1), repaired.stdout + repaired.stderr
             return in_tools(["debugfs", "-R", f"cat {name}", copy]).stdout
         finally:

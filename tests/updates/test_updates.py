@@ -97,7 +97,8 @@ def test_two_updates_at_once(device: Device, pages: dict[str, int]) -> None:
         "rauc install /run/bundles/again.raucb; echo second $?; wait $first; echo first $?; cat /run/first",
         400,
     )
-    assert "second 1" in both.output and "first 0" in both.output, both.output
+    assert re.search(r"second [12]\n", both.output) and "first 0\n" in both.output, both.output
+    assert "Already processing" in both.output, both.output
     slots = device.slots()
     assert (slots["committed"], slots["primary"]) == ("A", "B")
     assert (slots["pending"]["version"], slots["pending"]["attempts"]) == (NEWER, 0)
@@ -143,27 +144,3 @@ def test_the_choice_of_the_slot_is_there_after_every_sector(story: Story) -> Non
     (RESULTS / "choices.txt").write_text(f"{len(chosen)} sectors of the boot configuration, a choice after each\n")
     assert len(chosen) > 20
     assert chosen == sorted(chosen) and set(chosen) == {2, 3}
-
-
-def test_an_update_that_does_not_do_its_work_is_left(device: Device) -> None:
-    """The web of this one says that it is ready and answers nobody."""
-    device.ok("rauc install /run/bundles/silent-web.raucb", 400)
-    assert device.restart() == TRY_A
-    assert device.start_after(TRY_A) == B
-    device.login()
-    last = device.outcomes()[-1]
-    assert (last["outcome"], last["slot"]) == ("failed", "A")
-    assert any("web does not answer" in reason for reason in last["reasons"]), last
-    assert "the trial of slot A failed" in device.ok("journalctl -b -u pilotlight-boot --no-pager")
-    assert device.slots()["pending"] is None
-
-
-def test_a_kernel_panic_goes_back_to_what_worked(device: Device) -> None:
-    device.ok("rauc install /run/bundles/panic.raucb", 400)
-    assert device.restart() == TRY_A
-    assert device.start_after(TRY_A, 120) == B
-    device.login()
-    last = device.outcomes()[-1]
-    assert last["outcome"] == "retry"
-    assert "did not start" in last["reasons"][0]
-    assert device.slots()["pending"]["attempts"] == 1
