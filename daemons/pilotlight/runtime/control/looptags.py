@@ -45,13 +45,17 @@ TAGS = (*MESSAGE_TAGS, *_LOOP, *_PULSES, *_ANGLES, *_STATUS)
 
 def status_of(values: Mapping[str, object]) -> dict[str, bool | int]:
     """The values of the status file out of those of the segment's tags, by name."""
-    made: dict[str, bool | int] = {}
+    numbers: dict[str, int] = {}
+    flags: dict[str, bool] = {}
     for key in (*STATUS_NUMBERS, *STATUS_FLAGS):
         value = values[STATUS_PREFIX + key]
         if not isinstance(value, int):
             raise ValueError(f"{STATUS_PREFIX}{key} is no number")
-        made[key] = bool(value) if key in BOOLEANS else int(value)
-    return made
+        if key in BOOLEANS:
+            flags[key] = bool(value)
+        else:
+            numbers[key] = int(value)
+    return {**numbers, **flags}
 
 
 class LoopTags:
