@@ -6,8 +6,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
 
 import pytest
+from pilotlight.igniter import box_cli
 from pilotlight.igniter.boxes import command_of, status_of
 from pilotlight.igniter.commands import Command, Kind
 from pilotlight.tags import now_ns
@@ -47,7 +49,9 @@ def test_status_has_the_codes_of_the_reference() -> None:
     assert status_of({}, 1, 1) == IgniterStatus(1, 1, False, False, 0, (0,) * 4, (0,) * 4, (0,) * 4)
 
 
-def test_a_program_arms_and_fires_through_the_mailbox(daemons: Daemons, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_arms_and_fires_through_the_mailbox(
+    daemons: Daemons, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     names = {kind: f"/pilotlight_test_{os.getpid()}_{kind}" for kind in ("command", "status")}
     where = ", ".join(f"{kind}: {name}" for kind, name in names.items())
     boxes = f"  mailboxes: {{{where}, forced: [REAL_TIME]}}\nsimulated:"
@@ -78,10 +82,32 @@ def test_a_program_arms_and_fires_through_the_mailbox(daemons: Daemons, monkeypa
     site.chip.drive(test_firing.KILL, False)
     site.wait_until(lambda: "KILL_SWITCH" in site.failing(1))
     assert tell(Action.ARM).startswith("CHECKS: KILL_SWITCH: ")
+    site.chip.drive(test_firing.KILL, True)
+    site.wait_until(lambda: site.failing(1, 3) == {"REAL_TIME"})
+    config = tmp_path / "igniter.toml"
+    config.write_text(f'[igniter]\ncommand_shm = "{names["command"]}"\nstatus_shm = "{names["status"]}"\n')
+    tool = ["--config", str(config)]
+    assert box_cli.main([*tool, "fire-one", "--channel", "2", "--duration-ms", "50"]) == 1
+    site.wait_until(lambda: box_cli.main([*tool, "arm"]) == 0)
+    assert box_cli.main([*tool, "fire-mask", "--mask", "0x5", "--d0", "20000"]) == 0
+    assert box_cli.main([*tool, "status"]) == 0
+    assert box_cli.main([*tool, "disarm"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("WRONG_STATE\n")
+    assert "active_mask=5" in told
     commands.write(bytes(IGNITER_COMMAND.size))
-    site.wait_until(lambda: "CHECKS" not in site.client.call("Status")["MailboxVerdict"])
+    site.wait_until(lambda: "ACCEPTED" not in site.client.call("Status")["MailboxVerdict"])
     commands.close()
     status.close()
     site.daemon.terminate()
     assert site.daemon.wait(20) == 0
     assert not os.path.exists(f"/dev/shm{names['command']}")  # noqa: PTH110
+
+
+def test_a_tool_without_a_mailbox_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "igniter.toml"
+    config.write_text('[igniter]\ncommand_shm = "/pilotlight_test_none"\n')
+    assert box_cli.main(["--config", str(config), "arm"]) == 1
+    assert "there is no mailbox /pilotlight_test_none" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        box_cli.main(["--config", str(config), "fire-mask", "--mask", "0x10"])
