@@ -8,8 +8,10 @@ import sys
 
 from pilotlight.daemon import Context, SettingsError, load_settings, run
 from pilotlight.io.lines import LineError
+from pilotlight.tags.mailbox import MailboxError
 
 from .bank import CHANNELS
+from .boxes import Boxes
 from .firing import Firing
 from .outputs import Outputs
 from .pair import LoopError
@@ -49,11 +51,25 @@ async def _fire(context: Context, settings: IgniterSettings, firing: Firing) -> 
         service.refresh()
         context.bus.export(service)
         context.ready(f"{len(settings.channels)} of {CHANNELS} channels configured, can be armed, all off")
-        await firing.run(context.stop)
-    except LoopError as error:
-        context.fail(str(error))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(firing.run(context.stop))
+            tasks.create_task(_serve_boxes(firing, context))
+    except* (LoopError, MailboxError, OSError) as errors:
+        context.fail("; ".join(str(error) for error in errors.exceptions) + "; all outputs are off")
     finally:
         firing.close()
+
+
+async def _serve_boxes(firing: Firing, context: Context) -> None:
+    """Serve the mailboxes, if the settings ask for them."""
+    wanted = firing.arming.mailboxes
+    if wanted is None:
+        return
+    boxes = Boxes(wanted.command, wanted.status)
+    try:
+        await firing.serve_boxes(boxes, wanted.forced, context.stop)
+    finally:
+        boxes.close()
 
 
 async def _hold(context: Context, settings: IgniterSettings, why: str) -> None:

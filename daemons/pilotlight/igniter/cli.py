@@ -23,7 +23,7 @@ examples:
   pilotlight igniter shots
 """
 KEEP_S = 0.3
-"""How often the session is kept alive."""
+"""How often the session is kept alive, at least: four times within its lease."""
 SHOT_S = 5.0
 """How long after the windows the records may take to come."""
 
@@ -33,7 +33,8 @@ class Session:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._number, self.lease_ms = client.call("OpenSession")
+        self._number, lease_ms = client.call("OpenSession")
+        self._pause_s = min(KEEP_S, lease_ms / 4000)
         self._sequence = 0
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -56,7 +57,7 @@ class Session:
             print(f"pilotlight igniter: the session was not closed: {error}", file=sys.stderr)
 
     def _keep(self) -> None:
-        while not self._closed.wait(KEEP_S):
+        while not self._closed.wait(self._pause_s):
             try:
                 self.call("KeepAlive")
             except DaemonError:

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 from pilotlight.daemon import Logger
-from pilotlight.tags import SegmentError, SegmentReader
+from pilotlight.tags import SegmentError, SegmentReader, now_ns
 
-from . import facts
+from . import checks, facts
 from .arming import Cause, Mode
 from .audit import Audit
+from .boxes import POLL_S, Boxes, command_of
 from .channel import MS
 from .commands import Command
 from .held import Held
@@ -67,6 +68,8 @@ class Firing:
         self.changed: Callable[[], None] = lambda: None
         """Called after every report of the loop."""
         self._log = log
+        self.last_box = (0, "")
+        """Sequence number and verdict of the last command of the mailbox."""
         self._interlocks = facts.Interlocks(arming.interlocks)
         self._pair: Pair | None = None
         self._reader: SegmentReader | None = None
@@ -107,6 +110,36 @@ class Firing:
                 await asyncio.wait_for(stop.wait(), ALIVE_S)
             except TimeoutError:
                 continue
+
+    async def serve_boxes(self, boxes: Boxes, forced: tuple[str, ...], stop: asyncio.Event) -> None:
+        """Carry out what comes through the mailboxes, one command at a time, and publish the status, until `stop`."""
+        force = int(checks.parse(list(forced)))
+        while not stop.is_set():
+            try:
+                await self._serve_box(boxes, force)
+            except ValueError as error:
+                self.last_box = (self.last_box[0], str(error))
+                self.audit.note("mailbox", verdict=str(error))
+            boxes.publish(self.values(), now_ns())
+            try:
+                await asyncio.wait_for(stop.wait(), POLL_S)
+            except TimeoutError:
+                continue
+
+    async def _serve_box(self, boxes: Boxes, force: int) -> None:
+        message = boxes.take()
+        command = command_of(message, force) if message is not None else None
+        if message is None or command is None:
+            return
+        try:
+            answer = await self.ask(command)
+            said = answer.verdict.name
+            if answer.failing:
+                said += f": {checks.explain(answer.failing)}"
+        except LoopError as error:
+            said = str(error)
+        self.last_box = (message.seq, said)
+        self.audit.note("mailbox", command=command.kind.name, mask=command.mask, sequence=message.seq, verdict=said)
 
     async def ask(self, command: Command) -> Answer:
         """Send a command to the loop. LoopError when there is none, or it gives no verdict."""

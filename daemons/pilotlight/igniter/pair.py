@@ -33,7 +33,7 @@ from .reports import Message, Report
 
 JOURNAL = 4096
 RING = 64
-START_S = 10.0
+START_S = 25.0
 """How long the loop may take to begin."""
 VERDICT_S = 1.0
 """How long a command may take until its verdict."""

@@ -165,7 +165,11 @@ class Igniter(Service):
         if self._firing is None:
             return own | {"Armed": False, "Mode": "SAFE"}
         pids = Typed("au", list(self._firing.pids))
-        return own | views.summary(self._firing.values(), self._firing.unlocked) | {"Processes": pids}
+        own |= views.summary(self._firing.values(), self._firing.unlocked) | {"Processes": pids}
+        if self._firing.arming.mailboxes is not None:
+            sequence, said = self._firing.last_box
+            own |= {"MailboxSequence": Typed("t", sequence), "MailboxVerdict": said}
+        return own
 
     def update(self, channels: dict[int, Channel]) -> bool:
         """Take over what was checked while outputs are held off; True when something changed, which is announced."""

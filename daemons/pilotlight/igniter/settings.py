@@ -44,6 +44,14 @@ class KillSwitchSettings(Settings, frozen=True):
     bias: Bias = "pull-down"
 
 
+class MailboxSettings(Settings, frozen=True):
+    """The ``_v1`` mailboxes. ``forced``: checks that arming through them overrides."""
+
+    command: Annotated[str, Meta(pattern=r"^/[A-Za-z0-9_.-]{1,199}$")] = "/rt_igniter_command_v1"
+    status: Annotated[str, Meta(pattern=r"^/[A-Za-z0-9_.-]{1,199}$")] = "/rt_igniter_status_v1"
+    forced: tuple[Literal["CONTINUITY", "CLOCK", "REAL_TIME"], ...] = ()
+
+
 class ArmingSettings(Settings, frozen=True):
     """How arming works. Times are in milliseconds; docs/igniter.md explains each."""
 
@@ -67,6 +75,7 @@ class ArmingSettings(Settings, frozen=True):
     supervisor_ms: Annotated[int, Meta(ge=200, le=5000)] = 500
     stall_ms: Annotated[int, Meta(ge=8, le=1000)] = 12
     priority: Annotated[int, Meta(ge=0, le=90)] = 60
+    mailboxes: MailboxSettings | None = None
 
 
 class SimulatedSettings(Settings, frozen=True):
