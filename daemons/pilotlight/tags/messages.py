@@ -137,8 +137,9 @@ class SensorSnapshot(NamedTuple):
     temperature_c: float
 
     def pack(self) -> bytes:
-        head = (MAGIC, VERSION, 88, self.seq, self.t_ns, self.imu_valid, self.baro_valid)
-        return _sealed(_SENSOR.pack(*head, *self.accel, *self.gyro, self.pressure_pa, self.temperature_c))
+        seq, t_ns, imu_valid, baro_valid, (ax, ay, az), (gx, gy, gz), pressure, temperature = self
+        head = MAGIC, VERSION, 88, seq, t_ns
+        return _sealed(_SENSOR.pack(*head, imu_valid, baro_valid, ax, ay, az, gx, gy, gz, pressure, temperature))
 
     @staticmethod
     def unpack(data: bytes, check_crc: bool = True) -> SensorSnapshot:

@@ -8,6 +8,7 @@ There is no velocity and no horizontal position.
 from __future__ import annotations
 
 import math
+import struct
 from typing import Final
 
 from pilotlight.runtime.control.samples import (
@@ -17,12 +18,11 @@ from pilotlight.runtime.control.samples import (
     Estimate,
     ImuSample,
     clamp,
-    four_f32,
-    three_f32,
 )
 from pilotlight.tags.messages import Four
 
 SEA_LEVEL_PA: Final = 101325.0
+_FIVE_F32: Final = struct.Struct("<5f")
 
 
 def altitude_m(pressure_pa: float) -> float:
@@ -32,11 +32,11 @@ def altitude_m(pressure_pa: float) -> float:
 
 
 def quaternion(roll: float, pitch: float, yaw: float) -> Four:
-    """The rotation by yaw, then pitch, then roll (rad), as w, x, y, z in binary32."""
+    """The rotation by yaw, then pitch, then roll (rad), as w, x, y, z."""
     cr, sr = math.cos(roll * 0.5), math.sin(roll * 0.5)
     cp, sp = math.cos(pitch * 0.5), math.sin(pitch * 0.5)
     cy, sy = math.cos(yaw * 0.5), math.sin(yaw * 0.5)
-    return four_f32(
+    return (
         cr * cp * cy + sr * sp * sy,
         sr * cp * cy - cr * sp * sy,
         cr * sp * cy + sr * cp * sy,
@@ -68,12 +68,12 @@ class Estimator:
         self._t_ns = imu.t_ns
         self._turn(imu, dt)
         try:
-            attitude = quaternion(self._roll, self._pitch, self._yaw)
-            position = three_f32(0.0, 0.0, -self._altitude)
+            w, x, y, z = quaternion(self._roll, self._pitch, self._yaw)
+            w, x, y, z, down = _FIVE_F32.unpack(_FIVE_F32.pack(w, x, y, z, -self._altitude))
         except (OverflowError, ValueError):  # beyond binary32, or an angle that ran to infinity
             self._roll = self._pitch = self._yaw = 0.0
             return NO_ESTIMATE
-        return Estimate(True, imu.t_ns, attitude, ZERO, position)
+        return Estimate(True, imu.t_ns, (w, x, y, z), ZERO, (0.0, 0.0, down))
 
     def _climb(self, measured: float) -> None:
         if self._has_altitude:

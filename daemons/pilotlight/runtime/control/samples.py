@@ -5,14 +5,10 @@ from __future__ import annotations
 
 import enum
 import math
-import struct
-from dataclasses import dataclass
 from typing import Final
 
 from pilotlight.tags.messages import Four, Vector
 
-_FOUR: Final = struct.Struct("<4f")
-_THREE: Final = struct.Struct("<3f")
 MS: Final = 1_000_000
 """Nanoseconds in a millisecond."""
 
@@ -29,59 +25,92 @@ class Reason(enum.IntEnum):
     LINK_DOWN = 6
 
 
-@dataclass(frozen=True)
-class ImuSample:
+class Record:
+    """Values that go together and never change; equal to a record of the same kind with the same values.
+
+    A plain class, since the constructor of a dataclass stays interpreted when everything else is compiled.
+    """
+
+    def values(self) -> tuple[object, ...]:
+        """All values, in the order of the constructor."""
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and isinstance(other, Record) and self.values() == other.values()
+
+    def __hash__(self) -> int:
+        return hash(self.values())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{self.values()!r}"
+
+
+class ImuSample(Record):
     """Acceleration in m/s² and rates in rad/s, in the body's frame; `t_ns` tells one sample from the next."""
 
-    valid: bool
-    t_ns: int
-    ax: float
-    ay: float
-    az: float
-    gx: float
-    gy: float
-    gz: float
+    def __init__(
+        self, valid: bool, t_ns: int, ax: float, ay: float, az: float, gx: float, gy: float, gz: float
+    ) -> None:
+        self.valid: Final = valid
+        self.t_ns: Final = t_ns
+        self.ax: Final = ax
+        self.ay: Final = ay
+        self.az: Final = az
+        self.gx: Final = gx
+        self.gy: Final = gy
+        self.gz: Final = gz
+
+    def values(self) -> tuple[object, ...]:
+        return self.valid, self.t_ns, self.ax, self.ay, self.az, self.gx, self.gy, self.gz
 
     def finite(self) -> bool:
-        """Whether all six numbers are."""
-        accel = math.isfinite(self.ax) and math.isfinite(self.ay) and math.isfinite(self.az)
-        return accel and math.isfinite(self.gx) and math.isfinite(self.gy) and math.isfinite(self.gz)
+        """Whether all six numbers are: 0 times any other number is no 0."""
+        return (self.ax * 0.0 + self.ay * 0.0 + self.az * 0.0 + self.gx * 0.0 + self.gy * 0.0 + self.gz * 0.0) == 0.0
 
 
-@dataclass(frozen=True)
-class BaroSample:
+class BaroSample(Record):
     """Pressure in Pa and temperature in °C."""
 
-    valid: bool
-    t_ns: int
-    pressure_pa: float
-    temperature_c: float
+    def __init__(self, valid: bool, t_ns: int, pressure_pa: float, temperature_c: float) -> None:
+        self.valid: Final = valid
+        self.t_ns: Final = t_ns
+        self.pressure_pa: Final = pressure_pa
+        self.temperature_c: Final = temperature_c
+
+    def values(self) -> tuple[object, ...]:
+        return self.valid, self.t_ns, self.pressure_pa, self.temperature_c
 
     def usable(self) -> bool:
         """Whether it is valid and a pressure that air can have."""
-        return self.valid and math.isfinite(self.pressure_pa) and self.pressure_pa > 0.0
+        return self.valid and 0.0 < self.pressure_pa < math.inf
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(Record):
     """Attitude w, x, y, z from body to north-east-down, velocity m/s, position m (north, east, down); all binary32."""
 
-    valid: bool
-    t_ns: int
-    attitude: Four
-    velocity: Vector
-    position: Vector
+    def __init__(self, valid: bool, t_ns: int, attitude: Four, velocity: Vector, position: Vector) -> None:
+        self.valid: Final = valid
+        self.t_ns: Final = t_ns
+        self.attitude: Final = attitude
+        self.velocity: Final = velocity
+        self.position: Final = position
+
+    def values(self) -> tuple[object, ...]:
+        return self.valid, self.t_ns, self.attitude, self.velocity, self.position
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(Record):
     """What the servos shall do, each -1 to 1. `reason` says that it is a failsafe command, and why."""
 
-    valid: bool
-    armed: bool
-    t_ns: int
-    servos: Four
-    reason: Reason = Reason.NONE
+    def __init__(self, valid: bool, armed: bool, t_ns: int, servos: Four, reason: Reason = Reason.NONE) -> None:
+        self.valid: Final = valid
+        self.armed: Final = armed
+        self.t_ns: Final = t_ns
+        self.servos: Final = servos
+        self.reason: Final = reason
+
+    def values(self) -> tuple[object, ...]:
+        return self.valid, self.armed, self.t_ns, self.servos, self.reason
 
 
 IDENTITY: Four = (1.0, 0.0, 0.0, 0.0)
@@ -89,18 +118,6 @@ ZERO: Vector = (0.0, 0.0, 0.0)
 NO_IMU: Final = ImuSample(False, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 NO_BARO: Final = BaroSample(False, 0, 0.0, 0.0)
 NO_ESTIMATE: Final = Estimate(False, 0, IDENTITY, ZERO, ZERO)
-
-
-def four_f32(a: float, b: float, c: float, d: float) -> Four:
-    """Four numbers as binary32 keeps them; raises OverflowError for one that it cannot."""
-    made: Four = _FOUR.unpack(_FOUR.pack(a, b, c, d))
-    return made
-
-
-def three_f32(a: float, b: float, c: float) -> Vector:
-    """Three numbers as binary32 keeps them; raises OverflowError for one that it cannot."""
-    made: Vector = _THREE.unpack(_THREE.pack(a, b, c))
-    return made
 
 
 def clamp(value: float, least: float, most: float) -> float:

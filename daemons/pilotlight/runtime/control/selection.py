@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import enum
-import math
 
 from pilotlight.runtime.control.external import within
 from pilotlight.runtime.control.samples import IDENTITY, ZERO, Command, Estimate, Reason, clamp
@@ -57,13 +56,10 @@ def control_reason(kill_active: bool, imu_stale: bool, estimate_valid: bool) -> 
 
 def sanitized(command: Command, now_ns: int) -> Command:
     """The command with servos from -1 to 1 and the time of now; one that is no number becomes 0 and invalid."""
-    valid = command.valid
-    for value in command.servos:
-        if math.isnan(value):
-            valid = False
     a, b, c, d = command.servos
+    valid = command.valid and a == a and b == b and c == c and d == d
     return Command(valid, command.armed, now_ns, (_limited(a), _limited(b), _limited(c), _limited(d)), command.reason)
 
 
 def _limited(value: float) -> float:
-    return 0.0 if math.isnan(value) else clamp(value, -1.0, 1.0)
+    return clamp(value, -1.0, 1.0) if value == value else 0.0

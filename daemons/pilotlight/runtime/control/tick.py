@@ -7,7 +7,6 @@ before it: whoever repeats the steps of a recording gets the same results to the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from pilotlight.runtime.control.actuator import (
@@ -31,6 +30,7 @@ from pilotlight.runtime.control.samples import (
     Estimate,
     ImuSample,
     Reason,
+    Record,
     aged_ms,
 )
 from pilotlight.runtime.control.selection import Source, control_reason, sanitized, select_command, select_estimate
@@ -41,24 +41,37 @@ from pilotlight.tags.messages import Four, FourInts, SensorSnapshot
 NATIVE: Final = "cpp_native"
 
 
-@dataclass(frozen=True)
-class ControlOutput:
+class ControlOutput(Record):
     """What a control tick decided."""
 
-    snapshot: SensorSnapshot
-    estimate: Estimate
-    estimate_source: Source
-    command: Command
-    command_source: Source
+    def __init__(
+        self,
+        snapshot: SensorSnapshot,
+        estimate: Estimate,
+        estimate_source: Source,
+        command: Command,
+        command_source: Source,
+    ) -> None:
+        self.snapshot: Final = snapshot
+        self.estimate: Final = estimate
+        self.estimate_source: Final = estimate_source
+        self.command: Final = command
+        self.command_source: Final = command_source
+
+    def values(self) -> tuple[object, ...]:
+        return self.snapshot, self.estimate, self.estimate_source, self.command, self.command_source
 
 
-@dataclass(frozen=True)
-class ActuatorOutput:
+class ActuatorOutput(Record):
     """What an actuator step decided: the pulses in µs, and the command as it was before any override."""
 
-    pulses: FourInts
-    reason: Reason
-    command: Command | None
+    def __init__(self, pulses: FourInts, reason: Reason, command: Command | None) -> None:
+        self.pulses: Final = pulses
+        self.reason: Final = reason
+        self.command: Final = command
+
+    def values(self) -> tuple[object, ...]:
+        return self.pulses, self.reason, self.command
 
 
 class ControlLoop:
@@ -175,8 +188,8 @@ class ControlLoop:
         imu, baro = self.imu, self.baro
         accel, gyro = (imu.ax, imu.ay, imu.az), (imu.gx, imu.gy, imu.gz)
         pressure, temperature = baro.pressure_pa, baro.temperature_c
-        valid = not imu_stale, not baro_stale
-        return SensorSnapshot(self.control_ticks, now_ns, *valid, accel, gyro, pressure, temperature)
+        seq, imu_valid, baro_valid = self.control_ticks, not imu_stale, not baro_stale
+        return SensorSnapshot(seq, now_ns, imu_valid, baro_valid, accel, gyro, pressure, temperature)
 
     def _estimate(self, now_ns: int, message: bytes | None) -> tuple[Estimate, Source]:
         if not self._external_estimator:
