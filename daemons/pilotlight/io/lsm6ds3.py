@@ -31,15 +31,12 @@ I2C_DISABLE: Final = 0x04
 NEW_ACCEL: Final = 0x01
 NEW_GYRO: Final = 0x02
 
-RATES_HZ: Final = {
-    "power_down": 0.0, "12.5hz": 12.5, "26hz": 26.0, "52hz": 52.0, "104hz": 104.0, "208hz": 208.0, "416hz": 416.0,
-    "833hz": 833.0,
-}  # fmt: skip
-"""Rates of measurement by their name in the settings, in the order of the register's codes 0 to 7."""
-ACCEL_SCALES: Final = {"2g": (0b00, 0.061), "4g": (0b10, 0.122), "8g": (0b11, 0.244), "16g": (0b01, 0.488)}
-"""Ranges of acceleration: code, and milli-g for each count."""
-GYRO_SCALES: Final = {"245dps": (0b00, 8.75), "500dps": (0b01, 17.5), "1000dps": (0b10, 35.0), "2000dps": (0b11, 70.0)}
-"""Ranges of rate of turn: code, and milli-degrees a second for each count."""
+RATES_HZ: Final = (0.0, 12.5, 26.0, 52.0, 104.0, 208.0, 416.0, 833.0)
+"""Rates of measurement by the register's code; 0 is off."""
+ACCEL_RANGES_G: Final = {2: (0b00, 0.061), 4: (0b10, 0.122), 8: (0b11, 0.244), 16: (0b01, 0.488)}
+"""Ranges of acceleration in g: code, and milli-g for each count."""
+GYRO_RANGES_DPS: Final = {245: (0b00, 8.75), 500: (0b01, 17.5), 1000: (0b10, 35.0), 2000: (0b11, 70.0)}
+"""Ranges of rate of turn in degrees a second: code, and milli-degrees a second for each count."""
 
 START_LIMIT_NS: Final = 500_000_000
 """A start that takes longer has failed."""
@@ -54,40 +51,39 @@ _IDENTIFY, _RESET, _AWAIT_RESET, _CONFIGURE, _VERIFY, _MEASURE = range(6)
 
 @dataclass(frozen=True)
 class Setup:
-    """How the sensor measures: names of `RATES_HZ`, `ACCEL_SCALES` and `GYRO_SCALES`; ValueError for another name."""
+    """How the sensor measures: values of `RATES_HZ`, `ACCEL_RANGES_G`, `GYRO_RANGES_DPS`; ValueError for others."""
 
-    accel_rate: str = "104hz"
-    gyro_rate: str = "104hz"
-    accel_scale: str = "2g"
-    gyro_scale: str = "245dps"
+    accel_hz: float = 104.0
+    gyro_hz: float = 104.0
+    accel_range_g: int = 2
+    gyro_range_dps: int = 245
 
     def __post_init__(self) -> None:
-        for name, known in (
-            (self.accel_rate, list(RATES_HZ)), (self.gyro_rate, list(RATES_HZ)),
-            (self.accel_scale, list(ACCEL_SCALES)), (self.gyro_scale, list(GYRO_SCALES)),
+        for value, known in (
+            (self.accel_hz, list(RATES_HZ)), (self.gyro_hz, list(RATES_HZ)),
+            (self.accel_range_g, list(ACCEL_RANGES_G)), (self.gyro_range_dps, list(GYRO_RANGES_DPS)),
         ):  # fmt: skip
-            if name not in known:
-                raise ValueError(f"{name!r} is none of {', '.join(known)}")
+            if value not in known:
+                raise ValueError(f"{value:g} is none of {', '.join(f'{one:g}' for one in known)}")
         if self.rate_hz == 0:
-            raise ValueError("both rates are power_down: the sensor would measure nothing")
+            raise ValueError("both rates are 0: the sensor would measure nothing")
 
     @property
     def rate_hz(self) -> float:
         """New samples a second: the higher of the two rates."""
-        return max(RATES_HZ[self.accel_rate], RATES_HZ[self.gyro_rate])
+        return max(self.accel_hz, self.gyro_hz)
 
     @property
     def gate(self) -> int:
         """The bits of STATUS that must be set for a new sample: those of what measures at the higher rate."""
-        bits = NEW_ACCEL if RATES_HZ[self.accel_rate] == self.rate_hz else 0
-        return bits | (NEW_GYRO if RATES_HZ[self.gyro_rate] == self.rate_hz else 0)
+        bits = NEW_ACCEL if self.accel_hz == self.rate_hz else 0
+        return bits | (NEW_GYRO if self.gyro_hz == self.rate_hz else 0)
 
     @property
     def registers(self) -> tuple[int, int, int, int]:
         """CTRL1_XL to CTRL4_C."""
-        rates = list(RATES_HZ)
-        accel = rates.index(self.accel_rate) << 4 | ACCEL_SCALES[self.accel_scale][0] << 2
-        gyro = rates.index(self.gyro_rate) << 4 | GYRO_SCALES[self.gyro_scale][0] << 2
+        accel = RATES_HZ.index(self.accel_hz) << 4 | ACCEL_RANGES_G[self.accel_range_g][0] << 2
+        gyro = RATES_HZ.index(self.gyro_hz) << 4 | GYRO_RANGES_DPS[self.gyro_range_dps][0] << 2
         return accel, gyro, BDU | IF_INC, I2C_DISABLE
 
 
@@ -99,8 +95,8 @@ class Lsm6ds3:
         self._wanted = bytes(setup.registers)
         self._gate = setup.gate
         self._period_ns = round(1e9 / setup.rate_hz)
-        self._accel_unit = ACCEL_SCALES[setup.accel_scale][1] * 9.80665e-3
-        self._gyro_unit = GYRO_SCALES[setup.gyro_scale][1] * math.pi / 180e3
+        self._accel_unit = ACCEL_RANGES_G[setup.accel_range_g][1] * 9.80665e-3
+        self._gyro_unit = GYRO_RANGES_DPS[setup.gyro_range_dps][1] * math.pi / 180e3
         self._retries = Retries("motion sensor")
         self._state = _IDENTIFY
         self._began_ns = 0

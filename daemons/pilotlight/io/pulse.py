@@ -2,7 +2,7 @@
 """Pulse outputs for servos: the protocol, the kernel's pulse generators, and simulated outputs.
 
 A generator is found by its device, since the number of its `pwmchip` changes with the kernel. Its files in /sys are
-opened once; from then on a new pulse is one write, and nothing is looked up, locked or waited for.
+opened once; from then on a new pulse is one write, and nothing is opened, looked up, locked or waited for.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Final, Protocol
 
 CLASS: Final = Path("/sys/class/pwm")
-CM5_DEVICES: Final = ("1f00098000.pwm", "40098000.pwm")
-"""The generator of the CM5's pins 12, 13, 18 and 19, by the address that the kernel makes its name of."""
+CM5_DEVICE: Final = "98000.pwm"
+"""End of the name of the generator of the CM5's pins 12, 13, 18 and 19: before it is what the kernel makes of its
+place on the bus, which differs between kernels."""
+CM5_FAN: Final = "9c000.pwm"
+"""End of the name of the generator that turns the fan."""
 START_LIMIT_NS: Final = 1_000_000_000
 """A channel that the kernel does not show, or that we may not write, after this time is a failure."""
 MAX_CHANNELS: Final = 16
@@ -74,10 +77,12 @@ def servo_chip(number: int, folder: Path = CLASS) -> str:
     On a CM5 it is the generator of the servo pins whatever the number says: the other one turns the fan, and their
     numbers differ from kernel to kernel. Elsewhere it is the number of the `pwmchip`.
     """
-    for path in sorted(folder.glob("pwmchip*")):
-        device = (path / "device").resolve().name
-        if device in CM5_DEVICES:
-            return device
+    present = {path.name: (path / "device").resolve().name for path in sorted(folder.glob("pwmchip*"))}
+    for name, device in present.items():
+        if device.endswith(CM5_DEVICE):
+            return name
+    if any(device.endswith(CM5_FAN) for device in present.values()):
+        return CM5_DEVICE
     return f"pwmchip{number}"
 
 
@@ -107,7 +112,7 @@ def _set(path: Path, value: int | str) -> None:
 
 
 class KernelPulses:
-    """Channels of the kernel's generators. One descriptor a channel is held; it is also the lock on the channel."""
+    """Channels of the kernel's generators. Of each the pulse and the switch are held open, which also locks it."""
 
     def __init__(self, channels: Sequence[PulseChannel], frequency_hz: int, folder: Path = CLASS) -> None:
         """Outputs that are not touched before `start`; PulseError when a generator or channel does not exist."""
@@ -128,28 +133,29 @@ class KernelPulses:
             raise PulseError("two servos share a channel: no servo is driven")
         self._places = places
         self._duties: list[int] = []
+        self._switches: list[int] = []
         self._began_ns = 0
 
     @property
     def ready(self) -> bool:
         """True once all outputs give pulses."""
-        return len(self._duties) == len(self._places)
+        return len(self._switches) == len(self._places)
 
     def descriptors(self) -> tuple[int, ...]:
-        """One descriptor an output, whose holder can set its pulse; all of them only when `ready`."""
-        return tuple(self._duties)
+        """The descriptors of the pulses, then of the switches: all that is needed once it is `ready`."""
+        return (*self._duties, *self._switches)
 
     def start(self, now_ns: int) -> None:
         """Start the next output, if its files are there and ours; the first pulse is its `first_us`."""
         if self.ready:
             return
         self._began_ns = self._began_ns or now_ns
-        number = len(self._duties)
+        number = len(self._switches)
         place, channel = self._places[number], self._channels[number]
         try:
             if not place.exists():
                 _set(self._chips[number] / "export", channel.channel)
-            self._duties.append(self._begin(place, channel.first_us))
+            self._begin(place, channel.first_us)
         except BlockingIOError as error:
             raise PulseError(f"{place.name} of {place.parent.name} is held by another process: end it first") from error
         except (FileNotFoundError, PermissionError) as error:
@@ -178,9 +184,9 @@ class KernelPulses:
     def off(self) -> None:
         """Switch off every output that was started, and give it back."""
         failure: OSError | None = None
-        for place, _ in zip(self._places, self._duties, strict=False):
+        for switch in self._switches:
             try:
-                _set(place / "enable", 0)
+                os.pwrite(switch, b"0\n", 0)
             except OSError as error:
                 failure = failure or error
         self.close()
@@ -189,26 +195,32 @@ class KernelPulses:
 
     def close(self) -> None:
         """Close the descriptors; what the outputs do stays. `start` takes them up again."""
-        for duty in self._duties:
-            os.close(duty)
+        for fd in self.descriptors():
+            os.close(fd)
         self._duties.clear()
+        self._switches.clear()
         self._began_ns = 0
 
-    def _begin(self, place: Path, first_us: int) -> int:
-        """Set one channel up and switch it on; the descriptor of its pulse. In this order no value is ever refused."""
-        duty = os.open(place / "duty_cycle", os.O_WRONLY | os.O_CLOEXEC)
+    def _begin(self, place: Path, first_us: int) -> None:
+        """Set one channel up and switch it on. In this order no value is ever refused."""
+        opened: list[int] = []
         try:
+            for name in ("duty_cycle", "enable"):
+                opened.append(os.open(place / name, os.O_WRONLY | os.O_CLOEXEC))
+            duty, switch = opened
             fcntl.flock(duty, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _set(place / "enable", 0)
+            os.pwrite(switch, b"0\n", 0)
             os.pwrite(duty, b"0\n", 0)
             _set(place / "period", self._period_ns)
             _set(place / "polarity", "normal")
             os.pwrite(duty, f"{first_us * 1000}\n".encode(), 0)
-            _set(place / "enable", 1)
+            os.pwrite(switch, b"1\n", 0)
         except OSError:
-            os.close(duty)
+            for fd in opened:
+                os.close(fd)
             raise
-        return duty
+        self._duties.append(duty)
+        self._switches.append(switch)
 
     def _check(self, pulse_us: int) -> None:
         if not 0 <= pulse_us * 1000 <= self._period_ns:

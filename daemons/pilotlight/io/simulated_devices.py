@@ -7,6 +7,7 @@ a simulator can run as fast as it likes.
 
 from __future__ import annotations
 
+import errno
 import math
 import struct
 from collections.abc import Callable
@@ -96,7 +97,7 @@ class SimulatedLsm6ds3:
         self._taken[half] = due
         vector = self._motion((self._origin + due * 1e9 / self._rate(half)) / 1e9)[half]
         control = self._registers[lsm6ds3.CTRL1_XL + half]
-        scales = lsm6ds3.GYRO_SCALES if half else lsm6ds3.ACCEL_SCALES
+        scales = lsm6ds3.GYRO_RANGES_DPS if half else lsm6ds3.ACCEL_RANGES_G
         unit = next(unit for code, unit in scales.values() if code == control >> 2 & 3)
         unit *= math.pi / 180e3 if half else 9.80665e-3
         counts = [max(-32768, min(32767, round(value / unit))) for value in vector]
@@ -107,7 +108,7 @@ class SimulatedLsm6ds3:
 
     def _rate(self, half: int) -> float:
         """Measurements a second of a half; 0 when it is off."""
-        return (*lsm6ds3.RATES_HZ.values(), *(0.0,) * 8)[self._registers[lsm6ds3.CTRL1_XL + half] >> 4]
+        return (*lsm6ds3.RATES_HZ, *(0.0,) * 8)[self._registers[lsm6ds3.CTRL1_XL + half] >> 4]
 
     def _due(self, half: int, now: int) -> int:
         """How many measurements the oscillator has counted at the rate of a half."""
@@ -134,7 +135,7 @@ class SimulatedBmp390:
         """The registers, brought up to date; reading a value clears its flag."""
         now = self._clock()
         if now < self._reset_until:
-            return bytes(count)
+            raise OSError(errno.EREMOTEIO, "not acknowledged during the reset")
         self._registers[bmp390.REG_STATUS] |= bmp390.COMMAND_READY
         self._measure(now)
         last = _FIFO_DATA if register <= _FIFO_DATA else len(self._registers) - 1

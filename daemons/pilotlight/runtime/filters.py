@@ -54,6 +54,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "open": (2, None),
     "openat": (257, 56),
     "pread64": (17, 67),
+    "pwrite64": (18, 68),
     "prlimit64": (302, 261),
     "read": (0, 63),
     "readlink": (89, None),

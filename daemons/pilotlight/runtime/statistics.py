@@ -81,6 +81,15 @@ class Durations:
                     break
         return (found[0], found[1], found[2])
 
+    def percentile(self, permille: int) -> int:
+        """The least bucket ceiling that `permille` thousandths of the durations do not exceed."""
+        wanted, reached = self.count * permille, 0
+        for place in range(BUCKETS):
+            reached += self._buckets[place] * 1000
+            if reached >= wanted:
+                return min(ceiling(place), self.greatest)
+        return self.greatest
+
     def reset(self) -> None:
         """Forget everything."""
         self.count = self.last = self.least = self.greatest = self._sum = 0

@@ -241,6 +241,16 @@ def test_starting_anew_keeps_its_distance_and_its_number() -> None:
     assert (dog.reinit_attempts, dog.reinit_successes, dog.reinit_failures) == (2, 1, 1)
 
 
+def test_a_sensor_that_recovers_is_not_started_anew() -> None:
+    dog = watchdog(healthy_recovery_samples=50)
+    dog.step(imu(1, gx=math.inf), 0)
+    dog.reinitialised(True, 0)
+    dog.step(clean(2), 1)
+    assert not dog.wants_reinit(900 * MS)
+    dog.step(zero(3), 2)
+    assert dog.wants_reinit(900 * MS)
+
+
 def test_a_watchdog_that_is_off_interferes_with_nothing() -> None:
     dog = ImuWatchdog(WatchdogSettings(enabled=False))
     assert all(dog.step(zero(t), t).valid for t in range(1, 50))

@@ -7,7 +7,7 @@ import struct
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pilotlight.runtime.control.simframes import (
     ACTUATOR_BYTES,
@@ -38,6 +38,7 @@ def test_an_actuator_frame_to_the_byte() -> None:
     assert struct.unpack("<I", frame[-4:])[0] == zlib.crc32(frame[12:-4]) and len(frame) == 56
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 300), max_size=60), st.integers(1, 12))
 def test_frames_come_whole_however_the_stream_is_cut(cuts: list[int], count: int) -> None:
     data = b"".join(SENSOR._replace(seq=number).pack() for number in range(count))
@@ -77,6 +78,7 @@ def test_a_header_that_is_not_agreed_ends_the_stream(header: tuple[int, int, int
         Stream(SENSOR_MAGIC, SENSOR_BYTES).feed(SENSOR.pack() + struct.pack("<IHHI", *header))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_no_bytes_do_harm(data: bytes) -> None:
     stream = Stream(SENSOR_MAGIC, SENSOR_BYTES)

@@ -101,7 +101,9 @@ def test_edges_of_a_real_line_carry_the_kernels_time_and_gaps_are_counted() -> N
     assert line.lost == 0
     os.write(writing, event(900, True, 7))
     assert len(line.edges()) == 1 and line.lost == 4
-    os.write(writing, b"".join(event(number, True, number) for number in range(8, 40)))
+    os.write(writing, event(950, False, 9))
+    assert len(line.edges()) == 1 and line.lost == 5
+    os.write(writing, b"".join(event(number, True, number) for number in range(10, 42)))
     assert len(line.edges()) == MAX_EDGES, "one call is bounded"
     assert edge_input(line.handle).descriptors() == (reading,)
     os.close(writing)

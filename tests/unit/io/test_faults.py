@@ -103,14 +103,18 @@ def test_faults_of_sensors(make: Callable[[Faults], FaultyMotion | FaultyAir]) -
     assert sensor.poll(5 * 10**9) is None
     late = sensor.poll(6 * 10**9)
     assert late is not None and late.t_ns == 5 * 10**9
+    assert sensor.poll(65 * 10**8) is not None
     sensor.start()
+    faults.clear()
+    faults.set(Fault.DROP, 1)
+    assert sensor.poll(66 * 10**8) is None, "what was late before a new start is lost"
     faults.clear()
     faults.set(Fault.NAK, 1)
     with pytest.raises(SensorError, match="injected"):
         sensor.poll(7 * 10**9)
     faults.clear()
     fresh = sensor.poll(8 * 10**9)
-    assert fresh is not None and fresh.t_ns == 8 * 10**9, "what was late before a new start is lost"
+    assert fresh is not None and fresh.t_ns == 8 * 10**9
     sensor.stop()
 
 

@@ -77,8 +77,11 @@ def test_a_generator_is_found_by_its_device(tree: Tree) -> None:
 
 def test_no_number_leads_to_the_fan(tree: Tree, tmp_path: Path) -> None:
     for number in (0, 1, 2):
-        assert servo_chip(number, tree.classes) == SERVOS
+        assert servo_chip(number, tree.classes) == "pwmchip1"
     assert servo_chip(2, tmp_path / "none") == "pwmchip2"
+    (tree.classes / "pwmchip1").unlink()
+    with pytest.raises(PulseError, match=r"no pulse generator 98000.pwm; this machine has pwmchip0 \(1f0009c000.pwm\)"):
+        find_chip(servo_chip(0, tree.classes), tree.classes)
 
 
 def test_outputs_start_one_a_tick_as_their_files_appear(tree: Tree) -> None:
@@ -99,16 +102,24 @@ def test_outputs_start_one_a_tick_as_their_files_appear(tree: Tree) -> None:
     tree.appear(1)
     outputs.start(5)
     assert outputs.ready and tree.value(1, "duty_cycle") == "1501000"
-    assert len(outputs.descriptors()) == 2
+    assert len(outputs.descriptors()) == 4
     outputs.start(6)
     outputs.close()
 
 
-def test_pulses_and_switching_off(tree: Tree) -> None:
+def sealed_off(*_: object) -> int:
+    raise AssertionError("a sandbox lets nothing be opened any more")
+
+
+def test_pulses_and_switching_off(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     outputs = started(tree)
-    outputs.write([2000, 1200, 900, 1625])
+    with monkeypatch.context() as sealed:
+        sealed.setattr(os, "open", sealed_off)
+        outputs.write([2000, 1200, 900, 1625])
     assert [tree.value(channel, "duty_cycle") for channel in range(4)] == ["2000000", "1200000", "900000", "1625000"]
-    outputs.off()
+    with monkeypatch.context() as sealed:
+        sealed.setattr(os, "open", sealed_off)
+        outputs.off()
     assert [tree.value(channel, "enable") for channel in range(4)] == ["0"] * 4
     assert not outputs.ready
     outputs.close()
@@ -125,8 +136,8 @@ def test_one_output_that_fails_does_not_keep_the_others(tree: Tree) -> None:
     with pytest.raises(OSError, match="Bad file descriptor"):
         outputs.write([1111] * 4)
     assert [tree.value(channel, "duty_cycle") for channel in (0, 2, 3)] == ["1111000"] * 3
-    (tree.chip / "pwm0" / "enable").unlink()
-    with pytest.raises(FileNotFoundError):
+    os.dup2(broken, outputs.descriptors()[4])
+    with pytest.raises(OSError, match="Bad file descriptor"):
         outputs.off()
     assert [tree.value(channel, "enable") for channel in (1, 2, 3)] == ["0"] * 3
     outputs.close()

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pilotlight.runtime.control import pins, printing
+from pilotlight.runtime.control import pins, printing, recording
 from pilotlight.runtime.control.loading import ControlSettingsError, load
+from pilotlight.runtime.control.steps import StepError
 
 TOOLS = {
     "report": ("tools.report_cli", "rt-status-report", "the status file as tables, a monitor, a token to share"),
@@ -25,6 +26,7 @@ _EXAMPLES = """\
 examples:
   pilotlight control check control.toml                  what is wrong with it, and its pin map
   pilotlight control check control.toml --print-config   all settings with their defaults filled in
+  pilotlight control replay flight.rec                   repeat every step of a recording and compare to the bit
 
 tools, each with a --help of its own:
 """ + "".join(
@@ -33,13 +35,13 @@ tools, each with a --help of its own:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the tool; returns 0, 1 when the configuration is refused, 2 for a usage error."""
+    """Run the tool; returns 0, 1 when a configuration is refused or a replay differs, 2 for a usage error."""
     if argv and argv[0] in TOOLS:
         module = importlib.import_module(f"{__package__}.{TOOLS[argv[0]][0]}")
         return int(module.main(argv[1:], program=f"pilotlight control {argv[0]}"))
     parser = argparse.ArgumentParser(
         prog="pilotlight control",
-        description="The control loop: check its configuration, watch, record and simulate it.",
+        description="The control loop: check its configuration, watch, record, repeat and simulate it.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -48,6 +50,9 @@ def main(argv: Sequence[str]) -> int:
     check.add_argument("config", type=Path, help="the TOML file")
     check.add_argument("--print-config", action="store_true", help="print all settings instead of the pin map")
     check.set_defaults(action=_check)
+    again = commands.add_parser("replay", help="repeat the steps of a flight recording and compare the results")
+    again.add_argument("recording", type=Path, help="the file of the flight recorder")
+    again.set_defaults(action=_replay)
     options = parser.parse_args(argv)
     code: int = options.action(options)
     return code
@@ -67,3 +72,15 @@ def _check(options: argparse.Namespace) -> int:
         print(pins.table(settings))
         print(f"{options.config} is sound" if not warnings else f"{options.config} works; see the warnings")
     return 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    try:
+        found = recording.replay(options.recording)
+    except (recording.RecordingError, ControlSettingsError, StepError, OSError) as refusal:
+        print(f"pilotlight control: {refusal}", file=sys.stderr)
+        return 1
+    print(f"{found.steps} steps, {found.seconds:.3f} s, were repeated with results equal to the bit")
+    if found.problem:
+        print(f"pilotlight control: {found.problem}", file=sys.stderr)
+    return 1 if found.problem else 0

@@ -19,7 +19,8 @@ from pilotlight.tags.messages import (
     fault_of,
 )
 
-QUATERNION_NORMS: Final = (0.85, 1.15)
+LEAST_NORM: Final = 0.85
+GREATEST_NORM: Final = 1.15
 
 
 class Verdict(enum.IntEnum):
@@ -56,7 +57,7 @@ def sound_attitude(attitude: Four) -> bool:
     """Whether four finite numbers are near a rotation."""
     w, x, y, z = attitude
     norm = math.sqrt(w * w + x * x + y * y + z * z)
-    return QUATERNION_NORMS[0] <= norm <= QUATERNION_NORMS[1]
+    return LEAST_NORM <= norm <= GREATEST_NORM
 
 
 def sound_estimate(state: EstimatorState) -> bool:

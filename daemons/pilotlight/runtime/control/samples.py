@@ -84,8 +84,8 @@ class Command:
     reason: Reason = Reason.NONE
 
 
-IDENTITY: Final[Four] = (1.0, 0.0, 0.0, 0.0)
-ZERO: Final[Vector] = (0.0, 0.0, 0.0)
+IDENTITY: Four = (1.0, 0.0, 0.0, 0.0)
+ZERO: Vector = (0.0, 0.0, 0.0)
 NO_IMU: Final = ImuSample(False, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 NO_BARO: Final = BaroSample(False, 0, 0.0, 0.0)
 NO_ESTIMATE: Final = Estimate(False, 0, IDENTITY, ZERO, ZERO)

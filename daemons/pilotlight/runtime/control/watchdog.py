@@ -31,9 +31,6 @@ class Fault(enum.IntEnum):
     DEGENERATE_PATTERN = 4
 
 
-FAULTS = (Fault.NONE, Fault.NAN_INF, Fault.ZERO_VECTOR, Fault.FLATLINE, Fault.DEGENERATE_PATTERN)
-
-
 def _near(a: float, b: float, epsilon: float) -> bool:
     return abs(a - b) <= epsilon
 
@@ -134,9 +131,12 @@ class ImuWatchdog:
             self._healthy_streak = 0
 
     def wants_reinit(self, now_ns: int) -> bool:
-        """Whether the sensor shall be started anew now; tell the outcome by `reinitialised`."""
+        """Whether the sensor shall be started anew now; tell the outcome by `reinitialised`.
+
+        One that recovers, as its last sample shows, is left alone.
+        """
         allowed = self._max_attempts == 0 or self._attempts < self._max_attempts
-        return self.blocking and allowed and now_ns >= self._next_reinit_ns
+        return self.blocking and allowed and self._healthy_streak == 0 and now_ns >= self._next_reinit_ns
 
     def reinitialised(self, success: bool, now_ns: int) -> None:
         """The sensor was started anew, or could not be."""

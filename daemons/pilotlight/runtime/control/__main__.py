@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control process: take over what the parent made, give up everything that is not needed, run the loop.
+
+Started as `python3 -m pilotlight.runtime.control <job>` by `child.ControlProcess`, never by hand. However its loop
+ends, the servos are put in failsafe first.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+from pilotlight.io import inherit, uapi
+from pilotlight.io.buses import BusError
+from pilotlight.io.pulse import PulseError
+from pilotlight.runtime import commands, filters, jobs, sandbox
+from pilotlight.runtime.commands import Report
+from pilotlight.runtime.control.controljob import ControlJob
+from pilotlight.runtime.control.loading import ControlSettingsError, read
+from pilotlight.runtime.control.opening import open_devices
+from pilotlight.runtime.control.runner import EndError, LoopRunner, Parts
+from pilotlight.runtime.control.settings import ControlSettings
+from pilotlight.runtime.control.toml import LARGEST_FILE
+from pilotlight.tags import CommandRing, SegmentError, SegmentWriter
+from pilotlight.tags.mailbox import Mailbox
+from pilotlight.tags.messages import CONTROLLER_COMMAND, ESTIMATOR_STATE, SENSOR_SNAPSHOT, Format
+
+EXIT_FINISHED, EXIT_ENDED, EXIT_FAILED = 0, 3, 4
+_SPI_TRANSFER, _I2C_DEVICE, _I2C_TRANSFER, _I2C_BLOCK = 0x40206B00, 0x703, 0x707, 0x720
+_IOCTLS = (uapi.GET_VALUES, _SPI_TRANSFER, _I2C_DEVICE, _I2C_TRANSFER, _I2C_BLOCK)
+_BURST_MARGIN_US = 1_000_000
+_ANY = ((),)
+Tell = Callable[[Report, int, int, str], None]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the process; returns its exit code."""
+    job = jobs.decode_as(ControlJob, arguments)
+    tell = _teller(job.reports)
+    try:
+        runner = _prepare(job, tell)
+    except (BusError, ControlSettingsError, ImportError, PulseError, SegmentError, OSError, ValueError) as error:
+        tell(Report.FAILED, 0, 0, str(error))
+        return EXIT_FAILED
+    tell(Report.READY, 0, 0, "")
+    return _run(runner, tell)
+
+
+def _run(runner: LoopRunner, tell: Tell) -> int:
+    text, asked = "an error that nobody expected", False
+    try:
+        runner.run()
+    except EndError as end:
+        text, asked = end.text, end.asked
+    except Exception as error:  # noqa: BLE001 - whatever it is, the servos go to failsafe and the parent is told
+        text = f"{type(error).__name__}: {error}"
+    finally:
+        driven = runner.leave_safe()
+    tell(Report.ENDED, 0, 0, text if driven else f"{text}; the servos did not take their failsafe position")
+    return EXIT_FINISHED if asked else EXIT_ENDED
+
+
+def _prepare(job: ControlJob, tell: Tell) -> LoopRunner:
+    sandbox.name_process("pilotlight-ctl")
+    sandbox.end_with_parent(job.parent, signal.SIGTERM)
+    signal.signal(signal.SIGTERM, _parent_ended)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settings, _ = read(os.pread(job.config, LARGEST_FILE, 0).decode(), "control.toml")
+    if settings.runtime.sim_mode and settings.sim_net.enabled:
+        raise ValueError("sim_net.enabled is true, and this process holds no network; set it to false")
+    switch = inherit.edge_input(job.switch) if job.switch else None
+    parts = Parts(
+        settings,
+        open_devices(settings, switch),
+        SegmentWriter.attach(job.segment),
+        CommandRing.attach(job.ring),
+        _box(settings.ipc.sensor_snapshot_shm, SENSOR_SNAPSHOT, job.sensor_box),
+        _box(settings.ipc.estimator_state_shm, ESTIMATOR_STATE, job.estimator_box),
+        _box(settings.ipc.controller_command_shm, CONTROLLER_COMMAND, job.controller_box),
+        job.limit_ns,
+        job.supervisor_ns,
+        tell,
+        CommandRing.attach(job.recording) if job.recording >= 0 else None,
+    )
+    runner = LoopRunner(parts)
+    kept = _confine(job, settings, tell)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    _become_real_time(settings.threads.control_priority, tell)
+    sandbox.give_up_capabilities(kept)
+    rules = filters.running(job.reports, os.getpid(), _IOCTLS)
+    # Edges of the kill switch are read, and pulses written, by descriptors that are open; nothing can be opened.
+    sandbox.install({**rules, "read": _ANY, "pread64": _ANY, "pwrite64": _ANY})
+    return runner
+
+
+def _box(name: str, form: Format, fd: int) -> Mailbox:
+    return Mailbox(name, form, Path("/dev/shm") / name[1:], fd, True)  # noqa: S108 - inherited, never opened by name
+
+
+def _confine(job: ControlJob, settings: ControlSettings, tell: Tell) -> int:
+    """Give up what the loop does not need; the capabilities that are left."""
+    if settings.threads.control_cpu >= 0:
+        os.sched_setaffinity(0, {settings.threads.control_cpu})
+    sandbox.limit(job.memory, (job.limit_ns + job.supervisor_ns) // 1000 + _BURST_MARGIN_US)
+    kept = sandbox.give_up_privileges()
+    if not sandbox.restrict_files(Path(path) for path in job.readable):
+        tell(Report.NOTICE, 0, 0, "the kernel has no Landlock: files are protected by the system-call filter alone")
+    return kept
+
+
+def _become_real_time(priority: int, tell: Tell) -> None:
+    if priority <= 0:
+        return
+    try:
+        sandbox.lock_memory()
+    except OSError as error:
+        tell(Report.NOTICE, 0, 0, f"memory is not locked, a tick may wait for a page: {error}; check LimitMEMLOCK=")
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+    except PermissionError as error:
+        text = f"real-time priority {priority} is refused, ticks may be late: {error.strerror}; check LimitRTPRIO="
+        tell(Report.NOTICE, 0, 0, text)
+
+
+def _teller(fd: int) -> Tell:
+    os.set_blocking(fd, False)
+
+    def tell(kind: Report, order: int, value: int, text: str) -> None:
+        try:
+            os.write(fd, commands.report(kind, order, value, text))
+        except BlockingIOError:
+            # The pipe holds 256 reports; a parent that has not read them notices by the missing answer.
+            return
+
+    return tell
+
+
+def _parent_ended(_: int, __: FrameType | None) -> None:
+    raise EndError("the parent has ended")
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the loop reads and drives: sensors, servos and the kill switch, real or simulated, behind one class."""
+
+from __future__ import annotations
+
+from pilotlight.io.edges import EdgeInput
+from pilotlight.io.pulse import PulseOutputs
+from pilotlight.io.sensors import AirSensor, MotionSensor, SensorError
+from pilotlight.runtime.control.samples import NO_BARO, NO_IMU, BaroSample, ImuSample
+from pilotlight.tags.messages import FourInts
+
+
+class Devices:
+    """The devices of a loop. Nothing waits; a failure of a device is None or False, not an error.
+
+    While a sensor has nothing new, its last sample is given again: its time tells how old it is.
+    """
+
+    def __init__(
+        self, motion: MotionSensor, air: AirSensor, servos: PulseOutputs, switch: EdgeInput | None, closed: int
+    ) -> None:
+        """`switch` is the line of the kill switch, None when there is none, and `closed` its level while closed."""
+        self._motion = motion
+        self._air = air
+        self._servos = servos
+        self._switch = switch
+        self._closed = closed != 0
+        self._imu = NO_IMU
+        self._baro = NO_BARO
+
+    def read_imu(self, now_ns: int) -> ImuSample | None:
+        """The latest sample of the motion sensor, invalid before the first; None when it cannot be read."""
+        try:
+            sample = self._motion.poll(now_ns)
+        except SensorError:
+            return None
+        if sample is not None:
+            ax, ay, az = sample.accel
+            gx, gy, gz = sample.gyro
+            self._imu = ImuSample(True, sample.t_ns, ax, ay, az, gx, gy, gz)
+        return self._imu
+
+    def imu_ready(self) -> bool:
+        """Whether the motion sensor measures; one that starts must not be started anew, or it never gets there."""
+        return self._motion.ready
+
+    def restart_imu(self) -> bool:
+        """Let the motion sensor start anew with the next reads; True, since how that goes shows there."""
+        self._motion.start()
+        return True
+
+    def read_baro(self, now_ns: int) -> BaroSample | None:
+        """The latest sample of the barometer, invalid before the first; None when it cannot be read."""
+        try:
+            sample = self._air.poll(now_ns)
+        except SensorError:
+            return None
+        if sample is not None:
+            self._baro = BaroSample(True, sample.t_ns, sample.pressure_pa, sample.temperature_c)
+        return self._baro
+
+    def restart_baro(self) -> bool:
+        """Let the barometer start anew with the next reads; True, since how that goes shows there."""
+        self._air.start()
+        return True
+
+    def switch_level(self) -> int | None:
+        """The level of the kill switch; the open one if it was open since the last call. None when unreadable."""
+        if self._switch is None:
+            return None
+        try:
+            edges = self._switch.edges()
+            level = self._switch.level()
+        except OSError:
+            return None
+        for edge in edges:
+            if edge.level != self._closed:
+                level = edge.level
+        return int(level)
+
+    def drive(self, pulses: FourInts) -> bool:
+        """Set the pulse widths (µs); whether all servos took them."""
+        try:
+            self._servos.write(pulses)
+        except (OSError, ValueError):
+            return False
+        return True

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opens the devices that a configuration asks for, before the process gives up opening anything."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from pilotlight.io.bmp390 import Bmp390
+from pilotlight.io.buses import I2cRegisters, SpiRegisters
+from pilotlight.io.edges import EdgeInput
+from pilotlight.io.lsm6ds3 import Lsm6ds3, Setup
+from pilotlight.io.pulse import KernelPulses, PulseChannel, PulseError, PulseOutputs, SimulatedPulses, servo_chip
+from pilotlight.io.sensors import AirSensor, ComputedAir, ComputedMotion, MotionSensor
+from pilotlight.runtime.control.devices import Devices
+from pilotlight.runtime.control.settings import ControlSettings, accel_range_g, gyro_range_dps, odr_hz
+from pilotlight.tags import now_ns
+
+START_STEPS: Final = 200
+STEP_S: Final = 0.01
+"""Servos get up to 2 s to start: the kernel makes their files, and udev then sets who may write them."""
+
+
+def open_devices(settings: ControlSettings, switch: EdgeInput | None) -> Devices:
+    """The devices, servos started at neutral. Raises BusError or PulseError with what to do; nothing moves then."""
+    servos = _started(_servos(settings))
+    motion, air = _sensors(settings)
+    return Devices(motion, air, servos, switch, settings.killswitch.nc_closed_value)
+
+
+def _sensors(settings: ControlSettings) -> tuple[MotionSensor, AirSensor]:
+    if settings.runtime.sim_mode:
+        return ComputedMotion(), ComputedAir()
+    imu, baro = settings.imu, settings.baro
+    setup = Setup(
+        odr_hz(imu.accel_odr), odr_hz(imu.gyro_odr), accel_range_g(imu.accel_scale), gyro_range_dps(imu.gyro_scale)
+    )
+    motion = Lsm6ds3(SpiRegisters(imu.spi_device, imu.spi_speed_hz, imu.spi_mode), setup)
+    return motion, Bmp390(I2cRegisters(baro.i2c_bus, baro.i2c_address))
+
+
+def _servos(settings: ControlSettings) -> PulseOutputs:
+    if settings.runtime.sim_mode or not settings.actuator.use_hardware:
+        return SimulatedPulses([servo.neutral_pwm_us for servo in settings.servos])
+    neutral = [servo.neutral_pwm_us for servo in settings.servos]
+    return KernelPulses(pulse_channels(settings, neutral), settings.actuator.frequency_hz)
+
+
+def pulse_channels(settings: ControlSettings, pulses_us: Sequence[int]) -> list[PulseChannel]:
+    """The channels of the servos, each with its first pulse."""
+    return [
+        PulseChannel(servo_chip(servo.chip), servo.channel, pulse)
+        for servo, pulse in zip(settings.servos, pulses_us, strict=True)
+    ]
+
+
+def _started(servos: PulseOutputs) -> PulseOutputs:
+    for _ in range(START_STEPS):
+        servos.start(now_ns())
+        if servos.ready:
+            return servos
+        time.sleep(STEP_S)
+    raise PulseError(f"the servos were not started within {START_STEPS * STEP_S:g} s; none is driven")
