@@ -12,7 +12,7 @@ TOOLS = {
     "plc": ("pilotlight.plc.cli", "run, test, draw and package PLC programs, on a laptop too"),
     "backup": ("pilotlight.orchestrator.backup.cli", "back up and restore settings, programs, users and keys"),
     "update": ("pilotlight.orchestrator.update.cli", "install updates, see slots and history, go back"),
-    "control": ("pilotlight.runtime.control.cli", "check the configuration of the control loop, with a pin map"),
+    "control": ("pilotlight.runtime.control.cli", "the control loop: check, report, record, repeat and simulate it"),
     "igniter": ("pilotlight.igniter.cli", "show the igniter, make it safe, arm and fire"),
     "lines": ("pilotlight.io.cli", "show the pin map, read digital lines, set simulated inputs"),
 }

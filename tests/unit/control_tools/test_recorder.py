@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pilotlight.runtime.control import looptags
 from pilotlight.runtime.control.messagetags import (
     CONTROLLER_TAGS,
     ESTIMATOR_TAGS,
@@ -21,6 +22,7 @@ from pilotlight.runtime.control.messagetags import (
 from pilotlight.runtime.control.tools import boxes, recorder_cli
 from pilotlight.runtime.control.tools.boxes import KINDS, Message
 from pilotlight.runtime.control.tools.recorder import HEADER, Journal, Rows
+from pilotlight.runtime.control.tools.status import status_text
 from pilotlight.tags import SegmentWriter, Tag, Type
 from pilotlight.tags.mailbox import OwnedMailbox, Places
 from pilotlight.tags.messages import ControllerCommand, EstimatorState, SensorSnapshot
@@ -112,6 +114,13 @@ class Loop:
         self.put(CONTROLLER_TAGS, controller_values(COMMAND._replace(seq=number)))
         self.now += 4_000_000
         self.writer.publish(self.now)
+
+
+def test_the_segment_of_the_loop_has_what_is_recorded_and_reported() -> None:
+    assert set(MESSAGE_TAGS) <= set(looptags.TAGS)
+    values = {tag.name: tag.type is Type.BOOL for tag in looptags.TAGS}
+    values |= {tag.name: 0 for tag in looptags.TAGS if tag.type is not Type.BOOL}
+    assert status_text(looptags.status_of(values)).startswith("sim_mode=true\n")
 
 
 @pytest.fixture

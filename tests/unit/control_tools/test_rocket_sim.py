@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import csv
+import socket
+import threading
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pilotlight.runtime.control.simnet import SimNet
 from pilotlight.runtime.control.simulator import cli
 from pilotlight.runtime.control.simulator.flight import Event, Flight
 from pilotlight.runtime.control.simulator.plot import PANELS, svg, ticks
@@ -83,6 +87,43 @@ def test_the_seed_of_the_command_line_counts(tmp_path: Path) -> None:
         assert cli.main(["--alone", "--seed", seed, "--duration-sec", "3", "--csv", str(tmp_path / "f.csv")]) == 0
         texts.append((tmp_path / "f.csv").read_text())
     assert texts[0] != texts[1] == texts[2]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize("mode", [[], ["--lock-step"]])
+def test_with_a_loop_it_flies_and_counts(mode: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    sensor_port, servo_port = free_port(), free_port()
+    bridge = SimNet("127.0.0.1", sensor_port, "127.0.0.1", servo_port)
+    done = threading.Event()
+
+    def control() -> None:
+        answered = 0
+        while not done.is_set():
+            bridge.wait(0.05)
+            bridge.poll(time.monotonic_ns())
+            latest = bridge.sensors.latest
+            if latest is not None and latest.t_ns != answered:
+                answered = latest.t_ns
+                bridge.actuators.send(answered, True, (0.0, 0.0, 0.0, 0.0))
+
+    thread = threading.Thread(target=control)
+    thread.start()
+    ports = ["--sensor-port", str(sensor_port), "--actuator-port", str(servo_port), "--connect-timeout-sec", "10"]
+    code = cli.main([*mode, *ports, "--duration-sec", "0.5"])
+    done.set()
+    thread.join(5)
+    bridge.close()
+    assert code == 0
+    out = capsys.readouterr().out
+    assert " sensor_connections=1 " in out
+    assert "sensor_frames=125 " in out
+    assert "pad at the end" in out
+    assert not mode or " servo_frames=125 " in out
 
 
 @pytest.mark.parametrize("mode", [[], ["--lock-step"]])

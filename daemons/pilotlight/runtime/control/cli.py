@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
         return int(module.main(argv[1:], program=f"pilotlight control {argv[0]}"))
     parser = argparse.ArgumentParser(
         prog="pilotlight control",
-        description="The control loop: check its configuration, repeat, watch, record and simulate it.",
+        description="The control loop: check its configuration, watch, record, repeat and simulate it.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
