@@ -21,6 +21,14 @@ def test_only_what_the_condition_lets_through_restarts() -> None:
     assert condition < restart and lines[restart].startswith("ExecStart=")
 
 
+def test_it_brings_what_it_needs_in_a_system_that_stopped_early() -> None:
+    """Without udev the boot configuration is waited for in vain, and why the trial failed is lost."""
+    wanted = [line.removeprefix("Wants=") for line in UNIT.read_text().splitlines() if line.startswith("Wants=")]
+    assert {"boot-config.mount", "systemd-udevd.service", "systemd-udev-trigger.service"} <= set(
+        " ".join(wanted).split()
+    )
+
+
 @pytest.mark.parametrize(
     ("status", "tryboot", "words", "trial"),
     [
