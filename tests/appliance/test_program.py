@@ -64,3 +64,7 @@ def test_killed_daemon_comes_back(appliance: Contained, daemon: str, signal: str
 @pytest.mark.parametrize("signal", ["KILL", "STOP"])
 def test_outputs_are_safe_while_runtime_is_away(appliance: Contained, editor: Editor, signal: str) -> None:
     scenarios.outputs_are_safe_while_runtime_is_away(appliance, editor, signal, BACK_S)
+
+
+def test_restart_during_a_start_keeps_the_program_running(appliance: Contained, editor: Editor) -> None:
+    scenarios.restart_during_a_start_keeps_the_program_running(appliance, editor, BACK_S)

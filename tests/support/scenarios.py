@@ -196,6 +196,22 @@ def outputs_are_safe_while_runtime_is_away(
     wait_for_output(appliance, False)
 
 
+def restart_during_a_start_keeps_the_program_running(appliance: Appliance, editor: Editor, patience_s: float) -> None:
+    """The runtime is told to restart while it brings its program back: that is no fault of the program."""
+    load_and_run(appliance, editor, "follow")
+    appliance.set_input(True)
+    wait_for_output(appliance, True)
+    starting = "systemctl show -P ActiveState pilotlight-runtime | grep -qx activating"
+    run(appliance, "systemctl restart --no-block pilotlight-runtime")
+    run(appliance, f"timeout {patience_s} sh -c 'until {starting} && pgrep -f runtime.[s]can; do sleep 0.01; done'")
+    before = unit_property(appliance, "runtime", "MainPID")
+    run(appliance, "systemctl restart --no-block pilotlight-runtime")
+    wait_until_active(appliance, "runtime", before, patience_s)
+    editor.wait_for_state("RUNNING", patience_s)
+    wait_for_output(appliance, True, patience_s)
+    appliance.set_input(False)
+
+
 def faulting_program_stops_safe(appliance: Appliance, editor: Editor, program: str, reason: str) -> None:
     """A program that faults once its input is on ends STOPPED with outputs safe and the reason kept."""
     appliance.set_input(False)

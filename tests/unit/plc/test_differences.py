@@ -46,6 +46,7 @@ from pilotlight.plc import (
     to_text,
 )
 from pilotlight.plc.ir import IRError
+from pilotlight.plc.language.operands import Operand
 from pilotlight.plc.runner.history import BUDGET
 from pilotlight.tags import TagValueError, Type
 
@@ -395,6 +396,15 @@ def _() -> None:
 def test_the_row_is_true(subject: str) -> None:
     assert subject in SUBJECTS
     CHECKS[subject]()
+
+
+@row("an expression class of one's own")
+def expression_class() -> None:
+    class Mine(Operand):
+        pass
+
+    with pytest.raises(TypeError, match="abstract"):
+        Mine()
 
 
 def test_rows_that_no_run_can_show_are_few() -> None:
