@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,6 +36,17 @@ channels:
 arming: {kill_switch: {chip: igniter0, line: 0}, priority: 0}
 simulated: {}
 """
+
+
+@pytest.fixture(autouse=True)
+def this_process_as_it_was() -> Iterator[None]:
+    """Loop and guard ignore signals and collect no garbage, as they must in a process of their own."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    gc.enable()
+    gc.unfreeze()
 
 
 def settings_of(text: str = _YAML) -> IgniterSettings:
