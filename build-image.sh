@@ -28,8 +28,8 @@ foreign() {
   own=$(dpkg --print-architecture)
   for word in "$@"; do
     case $word-$own in
-      qemu-arm64-amd64 | cm5-amd64) NEEDS[qemu-aarch64-static]=qemu-user-static ;;
-      qemu-amd64-arm64) NEEDS[qemu-x86_64-static]=qemu-user-static ;;
+      qemu-arm64-amd64 | cm5-amd64) NEEDS[qemu-aarch64-static]=qemu-user-static NEEDS[arch-test]=arch-test ;;
+      qemu-amd64-arm64) NEEDS[qemu-x86_64-static]=qemu-user-static NEEDS[arch-test]=arch-test ;;
     esac
   done
 }
