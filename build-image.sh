@@ -19,6 +19,7 @@ declare -A NEEDS=(
   [mmdebstrap]=mmdebstrap
   [systemd-nspawn]=systemd-container
   [unshare]=util-linux
+  [xz]=xz-utils
   [lsblk]=util-linux
 )
 
