@@ -86,9 +86,11 @@ class Guard:
                     kept.ring.touch(now)
                 process = self._watched
                 if process is not None:
+                    # Asked before it is inspected: one that ends in between is still watched in the next round.
+                    ended = process.ended()
                     fault, deadline = _inspect(process, now)
                     until = min(until, deadline)
-                    if fault or process.ended():
+                    if fault or ended:
                         self._watched = None
                         self._kept.discard(process)
             if process is not None and fault:
