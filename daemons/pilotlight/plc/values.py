@@ -27,6 +27,8 @@ def to_cell(kind: Type, value: Value) -> Number:
 
     A CHAR takes "" too: no character.
     """
+    if kind is Type.BOOL and value.__class__ is bool:
+        return int(value)
     if kind is Type.CHAR and value == "":
         return 0
     number = checked(kind, value)

@@ -55,6 +55,16 @@ class Interpreter:
             raise ValueError(f"the image has {len(image)} cells; the program needs {len(self.program.cells)}")
         self.machine.cells[:] = image
 
+    def put(self, numbers: Mapping[int, Any]) -> None:
+        """Store numbers by slot."""
+        cells = self.machine.cells
+        for slot, number in numbers.items():
+            cells[slot] = number
+
+    def holds(self, numbers: Mapping[int, Any]) -> bool:
+        """Whether the image has these numbers in their slots."""
+        return list(map(self.machine.cells.__getitem__, numbers)) == list(numbers.values())
+
     def begin(self) -> None:
         """A scan starts: the transient faults are cleared."""
         cells = self.machine.cells

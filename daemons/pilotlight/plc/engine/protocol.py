@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableSequence, Sequence
+from collections.abc import Iterator, Mapping, MutableSequence, Sequence
 from typing import Any, Protocol
 
 from pilotlight.plc import ir
@@ -21,6 +21,12 @@ class Engine(Protocol):
 
     def load(self, image: Sequence[Any]) -> None:
         """Take over an image, of as many cells at least as the program has."""
+
+    def put(self, numbers: Mapping[int, Any]) -> None:
+        """Store numbers by slot."""
+
+    def holds(self, numbers: Mapping[int, Any]) -> bool:
+        """Whether the image has these numbers in their slots."""
 
     def begin(self) -> None:
         """A scan starts: the transient faults are cleared."""

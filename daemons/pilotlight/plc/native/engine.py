@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, MutableSequence, Sequence
+from collections.abc import Iterator, Mapping, MutableSequence, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -78,6 +78,17 @@ class Image(MutableSequence[Any]):
         self._buffer[:] = self._layout.pack(numbers[:count])
         del self._of[count:], self._places[count:], self._more[:]
         self.extend(numbers[count:])
+
+    def put(self, numbers: Mapping[int, Any]) -> None:
+        """Store numbers that fit, by slot."""
+        of, places = self._of, self._places
+        for slot, number in numbers.items():
+            of[slot][places[slot]] = number
+
+    def holds(self, numbers: Mapping[int, Any]) -> bool:
+        """Whether these numbers are in their slots."""
+        of, places = self._of, self._places
+        return [of[slot][places[slot]] for slot in numbers] == list(numbers.values())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, (Image, list)) and self.copy() == list(other)
@@ -172,6 +183,14 @@ class NativeEngine:
         if len(image) < len(self.program.cells):
             raise ValueError(f"the image has {len(image)} cells; the program needs {len(self.program.cells)}")
         self.cells[:] = image
+
+    def put(self, numbers: Mapping[int, Any]) -> None:
+        """Store numbers by slot."""
+        self.cells.put(numbers)
+
+    def holds(self, numbers: Mapping[int, Any]) -> bool:
+        """Whether the image has these numbers in their slots."""
+        return self.cells.holds(numbers)
 
     def begin(self) -> None:
         """A scan starts: the transient faults are cleared."""

@@ -57,17 +57,16 @@ def scans(runner: Runner, cycles: int, slots: Sequence[int], rows: Sequence[Sequ
         given: Numbers = dict(zip(slots, rows[(first + made) % len(rows)], strict=True)) if rows else {}
         if commanded:
             before = {slot: cells[slot] for slot in given}
-        for slot, number in given.items():
-            cells[slot] = number
+        engine.put(given)
         if host.run(1, dt_ns) == 0:
-            for slot, number in before.items():
-                cells[slot] = number
+            engine.put(before)
             break
         made += 1
         time_ns += dt_ns
         history.append(time_ns, cells, engine.changes())
         if given or made == 1 or made == cycles:
-            history.inputs.record(scan_id + made, given, conditions, cells, history.oldest_scan_id)
+            stand = engine.holds(given)
+            history.inputs.record(scan_id + made, given, conditions, stand=stand, oldest=history.oldest_scan_id)
     if made:
         points.dt_ns = dt_ns
         points.shortest_ns, points.longest_ns = host.clock.shortest_ns, host.clock.longest_ns

@@ -88,8 +88,7 @@ class Runner(Traveller):
         """Slots of inputs, and for each scan the numbers."""
         columns: dict[int, list[int | float]] = {}
         for tag, values in inputs.items():
-            slot = self.names.find(tag, values[0] if values else None)
-            self.names.refuse_readonly(slot)
+            slot = self.names.to_write(tag, values[0]) if values else self.names.find(tag)
             known = {each: self.names.number(slot, each[1]) for each in {(type(value), value) for value in values}}
             columns[slot] = [known[type(value), value] for value in values]
         if len({len(numbers) for numbers in columns.values()}) > 1 or any(not each for each in columns.values()):

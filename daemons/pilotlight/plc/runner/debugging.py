@@ -96,8 +96,7 @@ class ScanContext:
     def set_tag(self, name: str, value: Value) -> None:
         """Give a tag a value, as logic would; TagValueError when it does not fit, ValueError for read-only points."""
         names = self._runner.names
-        slot = names.find(name, value)
-        names.refuse_readonly(slot)
+        slot = names.to_write(name, value)
         self._runner._cells[slot] = names.number(slot, value)
 
 

@@ -69,12 +69,15 @@ class History:
         self._widths: list[tuple[int, int]] = []
         self.inputs = Inputs()
         self.size = 0
+        self.newest_scan_id = 0
+        """Number of the newest scan."""
 
     def restart(self, scan_id: int, time_ns: int, image: Sequence[Any]) -> None:
         """Forget all and begin with a state."""
         self._segments, self._labels, self.size = [], [], 0
         self._widths = [(scan_id, len(image))]
         self.inputs.clear()
+        self.newest_scan_id = scan_id
         self._checkpoint(scan_id, time_ns, image)
 
     def _checkpoint(self, scan_id: int, time_ns: int, image: Sequence[Any]) -> None:
@@ -86,10 +89,11 @@ class History:
     def append(self, time_ns: int, image: Sequence[Any], packed: bytes) -> None:
         """Retain the scan after the newest one; `packed` is what it changed: n slots as uint32, then n doubles."""
         segment = self._segments[-1]
+        self.newest_scan_id += 1
         if len(image) != self._widths[-1][1]:
-            self._widths.append((segment.last + 1, len(image)))
+            self._widths.append((self.newest_scan_id, len(image)))
         if len(segment.changes) >= self._interval or segment.size > max(self._budget // 4, 16 * len(image)):
-            self._checkpoint(segment.last + 1, time_ns, image)
+            self._checkpoint(self.newest_scan_id, time_ns, image)
         else:
             segment.changes.append(packed)
             segment.times.append(time_ns)
@@ -114,6 +118,7 @@ class History:
         self.size -= freed
         self._labels = [each for each in self._labels if each.scan_id <= scan_id]
         self._widths = [each for each in self._widths if each[0] <= scan_id]
+        self.newest_scan_id = scan_id
         self.inputs.cut(scan_id)
 
     def last_change(self, slot: int, scan_id: int) -> int | None:
@@ -142,11 +147,6 @@ class History:
                 break
         now = image[slot] if slot < len(image) else number
         return now != number and (now == now or number == number)
-
-    @property
-    def newest_scan_id(self) -> int:
-        """Number of the newest scan."""
-        return self._segments[-1].last
 
     @property
     def oldest_scan_id(self) -> int:

@@ -51,10 +51,10 @@ class Inputs:
         self._oldest = self.size = 0
 
     def record(
-        self, scan_id: int, patches: Mapping[int, int | float], conditions: Conditions, image: Sequence[Any],
-        oldest: int,
-    ) -> None:  # fmt: skip
-        """Keep what the newest scan was given; `image` is what it left, `oldest` the oldest scan retained."""
+        self, scan_id: int, patches: Mapping[int, int | float], conditions: Conditions, *, stand: bool, oldest: int
+    ) -> None:
+        """Keep what the newest scan was given. `stand`: it has left all patches as they were given; `oldest` is the
+        oldest scan retained."""
         last = self._conditions[-1] if self._conditions else None
         if last is not conditions and last != conditions:
             self._conditions.append(conditions)
@@ -64,7 +64,6 @@ class Inputs:
                 del self._conditions[:passed], self._firsts[:passed]
         if patches:
             # Numbers that nothing has overwritten are in the image; only others are kept.
-            stand = list(map(image.__getitem__, patches)) == list(patches.values())
             numbers = _NONE if stand else array("d", patches.values())
             self._patches[scan_id] = array("I", patches), numbers
             self.size += 4 * len(patches) + 8 * len(numbers) + _ENTRY_BYTES

@@ -26,6 +26,7 @@ class Names(Builder):
         super().__init__()
         self.program_size = len(program.cells)
         self._guessed: set[str] = set()
+        self._writable: dict[object, int] = {}
         self.cells = list(program.cells)
         self.tables = list(program.tables)
         self.slots = {cell.name: slot for slot, cell in enumerate(self.cells)}
@@ -55,6 +56,19 @@ class Names(Builder):
         self._guessed.add(tag)
         return super().slot(Tag(tag, kind_of_value(value)))
 
+    def to_write(self, tag: str | Tag, value: Value) -> int:
+        """The slot of a tag that takes `value`, as `find` has it; ValueError for a point that the runner writes."""
+        # Patches come in every scan, and mostly by the same names.
+        known = self._writable.get(tag) if type(tag) is str else None
+        if known is not None:
+            return known
+        slot = self.find(tag, value)
+        if self.cells[slot].readonly:
+            raise ValueError(f"{self.cells[slot].name} is a read-only system point")
+        if type(tag) is str and tag not in self._guessed:
+            self._writable[tag] = slot
+        return slot
+
     def slot(self, tag: Tag) -> int:
         """The slot of a tag; what was known by name and value alone takes its properties, if it has the same type or
         a narrower integer's."""
@@ -75,8 +89,3 @@ class Names(Builder):
     def value(self, slot: int, number: int | float) -> Value:
         """The value of what the cell holds."""
         return from_cell(self.cells[slot].type, number)
-
-    def refuse_readonly(self, slot: int) -> None:
-        """Raises ValueError for a point that only the runner writes."""
-        if self.cells[slot].readonly:
-            raise ValueError(f"{self.cells[slot].name} is a read-only system point")

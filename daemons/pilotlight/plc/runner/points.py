@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableSequence
+from collections.abc import Callable, Mapping, MutableSequence
 from copy import copy
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +21,8 @@ _HALVES = {
 _LARGEST_INT = 32767
 _ERRORS = ("rtc.apply_date_error", "rtc.apply_time_error", "storage.sd.write_status")
 _COMMANDS = ("sys.cmd_watchdog_reset", "storage.sd.eject_cmd", "storage.sd.delete_all_cmd")
+_OBEYED = {*_ERRORS, *_COMMANDS, "rtc.apply_date", "rtc.apply_time", "sys.cmd_mode_stop"}
+"""What a scan begins with, if the program has it: commands, and what answers to them."""
 
 
 class Points:
@@ -39,6 +41,7 @@ class Points:
         self.longest_ns = 0
         self._shown: list[tuple[int, str]] = []
         self._known = 0
+        self._commanded = False
         self._base = plain(now or datetime.now())
         self._base_ns = 0
 
@@ -81,6 +84,10 @@ class Points:
     def obey(self, cells: MutableSequence[Any]) -> bool:
         """Take the commands that are in the image, and clear them; whether it is told to stop."""
         slots = self.names.slots
+        if len(slots) != self._known:
+            self._know(slots)
+        if not self._commanded:
+            return False
         for name in _ERRORS:
             if name in slots:
                 cells[slots[name]] = 0
@@ -122,10 +129,15 @@ class Points:
         """Write every point that has a slot and that only the runner writes."""
         slots = self.names.slots
         if len(slots) != self._known:
-            self._known = len(slots)
-            self._shown = [(slot, name) for name, slot in slots.items() if self.value(name) is not None]
+            self._know(slots)
         for slot, name in self._shown:
             cells[slot] = self.value(name)
+
+    def _know(self, slots: Mapping[str, int]) -> None:
+        """Look through the names anew: there are more than before."""
+        self._known = len(slots)
+        self._commanded = not _OBEYED.isdisjoint(slots)
+        self._shown = [(slot, name) for name, slot in slots.items() if self.value(name) is not None]
 
     def recall(self, cells: MutableSequence[Any], after: list[Any]) -> None:
         """Write what the points showed in a scan of the past that left the image `after`; commands are taken."""

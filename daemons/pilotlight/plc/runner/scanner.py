@@ -26,6 +26,7 @@ from pilotlight.plc.runner.inputs import Conditions, Numbers
 from pilotlight.plc.runner.names import Names
 from pilotlight.plc.runner.points import Points
 from pilotlight.plc.runner.state import Picture, SystemState
+from pilotlight.plc.values import to_cell
 from pilotlight.tags import Value
 
 
@@ -124,7 +125,7 @@ class Scanner:
 
     def _settle(self, numbers: list[Any] | None = None) -> None:
         """Called before the image changes: who has its state, keeps it."""
-        state = self._states.get(self._history.newest_scan_id)
+        state = self._states.get(self._history.newest_scan_id) if self._states else None
         if state is not None:
             state.settle(list(self._cells) if numbers is None else numbers)
 
@@ -178,10 +179,10 @@ class Scanner:
 
     def _numbers(self, values: Mapping[Any, Value]) -> dict[int, int | float]:
         found: dict[int, int | float] = {}
+        names = self.names
         for tag, value in values.items():
-            slot = self.names.find(tag, value)
-            self.names.refuse_readonly(slot)
-            found[slot] = self.names.number(slot, value)
+            slot = names.to_write(tag, value)
+            found[slot] = to_cell(names.cells[slot].type, value)
         return found
 
     def _force(self, values: Mapping[Any, Value]) -> None:
@@ -220,14 +221,12 @@ class Scanner:
         self._scanning = True
         cells = self._cells
         self._engine.begin()
-        for slot, number in self._patches.items():
-            cells[slot] = number
+        self._engine.put(self._patches)
         self._given = self._patches, dict(self._forces), points.clock
         self._patches = {}
         stop = points.obey(cells)
         points.show(cells)
-        for slot, number in self._forces.items():
-            cells[slot] = number
+        self._engine.put(self._forces)
         return stop
 
     def _elapsed(self) -> int:
@@ -241,23 +240,27 @@ class Scanner:
     def _commit(self, stop: bool) -> None:
         """The phases after the logic."""
         cells, points = self._cells, self.points
-        for slot, number in self._forces.items():
-            cells[slot] = number
+        self._engine.put(self._forces)
         self._engine.finish()
         points.shortest_ns = points.dt_ns if points.scan_id == 0 else min(points.shortest_ns, points.dt_ns)
         points.longest_ns = max(points.longest_ns, points.dt_ns)
         points.time_ns += points.dt_ns
         points.scan_id += 1
         self._scanning = False
-        follow = self._playhead == self._history.newest_scan_id
-        self._history.append(points.time_ns, cells, self._changes())
-        if follow or self._playhead < self._history.oldest_scan_id:
-            self._playhead = self._history.newest_scan_id if follow else self._history.oldest_scan_id
+        history = self._history
+        follow = self._playhead == history.newest_scan_id
+        history.append(points.time_ns, cells, self._changes())
+        oldest = history.oldest_scan_id
+        if follow:
+            self._playhead = history.newest_scan_id
+        elif self._playhead < oldest:
+            self._playhead = oldest
         patches, forces, clock = self._given
         held = self._held
         if (held.before, held.after, held.running, held.clock) != (forces, self._forces, points.running, clock):
             held = self._held = Conditions(forces, dict(self._forces), points.running, clock)
-        self._history.inputs.record(points.scan_id, patches, held, cells, self._history.oldest_scan_id)
+        stand = self._engine.holds(patches)
+        history.inputs.record(points.scan_id, patches, held, stand=stand, oldest=oldest)
         if stop:
             points.running = False
         if self._change is not None:

@@ -78,8 +78,9 @@ class SystemState:
     ) -> None:  # fmt: skip
         self._scan_id = scan_id
         self._time_ns = round(timestamp * 1e9)
-        self._tags: Mapping[str, Value] = _fixed(tags)
-        self._memory: Mapping[str, int | float] = _fixed(memory)
+        # Those of a picture are made when somebody asks.
+        self._tags: Mapping[str, Value] | None = _fixed(tags)
+        self._memory: Mapping[str, int | float] | None = _fixed(memory)
         self._picture: Picture | None = None
 
     @classmethod
@@ -87,7 +88,7 @@ class SystemState:
         """The state whose values are those of an image."""
         state = cls.__new__(cls)
         state._scan_id, state._time_ns, state._picture = scan_id, time_ns, picture
-        state._tags, state._memory = Values(picture, internal=False), Values(picture, internal=True)
+        state._tags = state._memory = None
         return state
 
     def settle(self, numbers: Numbers) -> None:
@@ -113,24 +114,32 @@ class SystemState:
     @property
     def tags(self) -> Mapping[str, Any]:
         """Values of the tags by name."""
+        if self._tags is None:
+            self._tags = self._values(internal=False)
         return self._tags
 
     @property
     def memory(self) -> Mapping[str, int | float]:
         """Numbers of the internal cells by name."""
+        if self._memory is None:
+            self._memory = self._values(internal=True)
         return self._memory
+
+    def _values(self, *, internal: bool) -> Values:
+        assert self._picture is not None, "a state has values or the picture of them"
+        return Values(self._picture, internal=internal)
 
     def with_tags(self, values: Mapping[str, Value]) -> SystemState:
         """The same state with other values of some tags."""
-        return self._other(self._scan_id, self._time_ns, {**self._tags, **values}, self._memory)
+        return self._other(self._scan_id, self._time_ns, {**self.tags, **values}, self.memory)
 
     def with_memory(self, numbers: Mapping[str, int | float]) -> SystemState:
         """The same state with other numbers of some internal cells."""
-        return self._other(self._scan_id, self._time_ns, self._tags, {**self._memory, **numbers})
+        return self._other(self._scan_id, self._time_ns, self.tags, {**self.memory, **numbers})
 
     def next_scan(self, dt: float) -> SystemState:
         """The same values one scan and `dt` seconds later."""
-        return self._other(self._scan_id + 1, self._time_ns + round(dt * 1e9), self._tags, self._memory)
+        return self._other(self._scan_id + 1, self._time_ns + round(dt * 1e9), self.tags, self.memory)
 
     def _other(
         self, scan_id: int, time_ns: int, tags: Mapping[str, Value], memory: Mapping[str, int | float]
@@ -168,7 +177,7 @@ class RunResult(SystemState):
         """A state, and whether the condition held in it."""
         result = cls()
         result._scan_id, result._time_ns, result._picture = state._scan_id, state._time_ns, state._picture
-        result._tags, result._memory = state._tags, state._memory
+        result._tags, result._memory = state.tags, state.memory
         result._matched = matched
         return result
 
