@@ -14,14 +14,14 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from pilotlight.io import inherit
+from pilotlight.io import inherit, jobs
 from pilotlight.io.edges import EdgeInput
 from pilotlight.io.lines import Request
+from pilotlight.io.realtime import become_real_time
 from pilotlight.tags import now_ns
 
-from . import job as jobs
+from .job import Job
 from .page import Page
-from .realtime import become_real_time
 
 ROUND_S = 0.001
 """How often it looks while an output may be on; four times longer otherwise."""
@@ -34,7 +34,7 @@ EXIT_PARENT, EXIT_LOOP_ENDED, EXIT_LOOP_STALLED = 0, 3, 4
 
 def main(arguments: Sequence[str]) -> int:
     """Guard until the loop or the parent ends; all outputs are off when this returns or raises."""
-    job = jobs.decode(arguments)
+    job = jobs.decode(Job, arguments)
     outputs = inherit.take_over(job.outputs)
     try:
         # The parent ends it, by ending or by SIGKILL; the terminal and systemd reach the parent.
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
         contain(outputs, job.watched)
 
 
-def _watch(job: jobs.Job, outputs: Request, kill_switch: EdgeInput, page: Page) -> int:
+def _watch(job: Job, outputs: Request, kill_switch: EdgeInput, page: Page) -> int:
     while True:
         on = page.outputs
         ready, _, _ = select.select([job.alive, job.watched], [], [], ROUND_S if on else 4 * ROUND_S)

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from .arming import Limits
 from .bank import Policy
@@ -67,17 +66,3 @@ class Job:
     def bank_policy(self) -> Policy:
         """The policy of the bank."""
         return Policy(self.policy)
-
-
-def encode(job: Job) -> list[str]:
-    """The command-line arguments that say `job`."""
-    return [f"{field.name}={getattr(job, field.name)}" for field in fields(Job)]
-
-
-def decode(arguments: Sequence[str]) -> Job:
-    """The job that `arguments` say. ValueError when they are not a job."""
-    given = dict(argument.partition("=")[::2] for argument in arguments)
-    if set(given) != {field.name for field in fields(Job)}:
-        raise ValueError("the arguments are not a job of the igniter; its parent starts this process, nobody else")
-    values = {field.name: int(given[field.name]) if field.type == "int" else given[field.name] for field in fields(Job)}
-    return Job(**values)  # type: ignore[arg-type]

@@ -14,19 +14,19 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from pilotlight.io import inherit
+from pilotlight.io import inherit, jobs
+from pilotlight.io.realtime import become_real_time
 from pilotlight.tags import CommandRing, SegmentWriter, now_ns
 
 from . import commands
-from . import job as jobs
 from .arming import Inputs
 from .bank import CHANNELS
 from .checks import Check
 from .commands import Kind, Verdict
+from .job import Job
 from .machine import Machine
 from .page import Page
 from .publisher import Publisher
-from .realtime import become_real_time
 from .reports import Report, Teller
 
 PERIOD_NS = 4_000_000
@@ -42,7 +42,7 @@ class ParentEnded(Exception):
 class Loop:
     """The loop and what it works with."""
 
-    def __init__(self, job: jobs.Job) -> None:
+    def __init__(self, job: Job) -> None:
         self._alive = job.alive
         self._outputs = inherit.take_over(job.outputs)
         self._status = inherit.take_over(job.status)
@@ -68,8 +68,8 @@ class Loop:
             self._outputs.write(0)
             refused = become_real_time(self._job.priority)
             self._real_time = bool(self._job.priority) and not refused
-            if refused:
-                self._teller.tell(Report.NOTICE, text=refused.encode())
+            for text in refused:
+                self._teller.tell(Report.NOTICE, text=text.encode())
             self._teller.tell(Report.READY)
             next_ns = now_ns()
             while True:
@@ -164,7 +164,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        Loop(jobs.decode(arguments)).run()
+        Loop(jobs.decode(Job, arguments)).run()
     except ParentEnded:
         return EXIT_PARENT
     return EXIT_PARENT

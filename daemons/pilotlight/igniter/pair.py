@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pilotlight
+from pilotlight.io import jobs
 from pilotlight.tags import CommandRing, SegmentWriter, now_ns
 
 from . import commands, guard, reports
-from . import job as jobs
 from .checks import Check
 from .commands import Command, Kind, Verdict
 from .held import Held

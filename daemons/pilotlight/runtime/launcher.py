@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pilotlight.io.drivers import Lines
 from pilotlight.runtime.guard import Guard
-from pilotlight.runtime.jobs import Job
+from pilotlight.runtime.job import Job
 from pilotlight.runtime.native import CELL_BYTES, Variable
 from pilotlight.runtime.process import PACKAGES, ScanError, ScanProcess
 from pilotlight.runtime.scantags import DescriptionError, own_tags, program_tag

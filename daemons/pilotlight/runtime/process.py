@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pilotlight
-from pilotlight.runtime import commands, jobs
+from pilotlight.io import jobs
+from pilotlight.runtime import commands
 from pilotlight.runtime.commands import Command, Message, Report
-from pilotlight.runtime.jobs import Job
+from pilotlight.runtime.job import Job
 from pilotlight.tags import CommandRing, SegmentReader, SegmentWriter, now_ns
 
 VERDICT_S = 2.0

@@ -19,7 +19,6 @@ from pilotlight.runtime import filters
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_NAME, _PR_SET_DUMPABLE = 1, 38, 15, 4
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
-_MCL_CURRENT, _MCL_FUTURE = 1, 2
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _LANDLOCK_READ = 0b1100
 """LANDLOCK_ACCESS_FS_READ_FILE and LANDLOCK_ACCESS_FS_READ_DIR."""
@@ -52,18 +51,6 @@ def end_with_parent(parent: int, signal: int) -> None:
 def name_process(name: str) -> None:
     """Show as `name` (15 characters at most) in process lists."""
     _prctl(_PR_SET_NAME, ctypes.create_string_buffer(name.encode()[:15] + b"\0"))
-
-
-def lock_memory() -> None:
-    """Keep all memory resident, future memory too where its limit allows. OSError when the limit is too low.
-
-    What start-up used and freed is given back first: locked, it would stay for good.
-    """
-    _libc.malloc_trim(0)
-    soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-    future = _MCL_FUTURE if soft == resource.RLIM_INFINITY else 0
-    if _libc.mlockall(_MCL_CURRENT | future) != 0:
-        raise _error("mlockall")
 
 
 def limit(memory: int, cpu_us: int) -> None:

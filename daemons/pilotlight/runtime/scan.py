@@ -7,7 +7,6 @@ safe when its supervisor is gone, and without touching outputs when a successor 
 
 from __future__ import annotations
 
-import gc
 import mmap
 import os
 import signal
@@ -16,13 +15,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from pilotlight.io import inherit, uapi
+from pilotlight.io import inherit, jobs, uapi
 from pilotlight.io.lines import Bank
-from pilotlight.runtime import commands, filters, jobs, sandbox
+from pilotlight.io.realtime import become_real_time
+from pilotlight.runtime import commands, filters, sandbox
 from pilotlight.runtime.commands import Report
 from pilotlight.runtime.cycle import Cycle, EndError, Parts
 from pilotlight.runtime.idle import EmptyProgram
-from pilotlight.runtime.jobs import Job
+from pilotlight.runtime.job import Job, points
 from pilotlight.runtime.native import NativeProgram, Program, ProgramError
 from pilotlight.runtime.scantags import DescriptionError, OwnTags, program_tag
 from pilotlight.runtime.schedule import base_period
@@ -35,7 +35,7 @@ _BURST_MARGIN_US = 1_000_000
 
 def main(arguments: Sequence[str]) -> int:
     """Run the process; returns its exit code."""
-    job = jobs.decode(arguments)
+    job = jobs.decode(Job, arguments)
     tell = _teller(job.reports)
     try:
         outputs = inherit.bank(job.outputs)
@@ -80,18 +80,16 @@ def _prepare(job: Job, tell: Callable[[Report, int, int, str], None], outputs: B
     base_period(program.tasks)
     tags = OwnTags(writer.directory, writer.image, count, inputs.count, outputs.count)
     program.prepare(writer.image, [writer.directory.offset(index) for index in range(count)])
-    program.bind(0, jobs.points(job.input_points))
-    program.bind(1, jobs.points(job.output_points))
+    program.bind(0, points(job.input_points))
+    program.bind(1, points(job.output_points))
     parts = Parts(
         program, writer, tags, ring, inputs, outputs, job.safe, job.limit_ns, job.supervisor_ns, tell,
         saved, carried,
     )  # fmt: skip
     cycle = Cycle(parts)
     cycle.publish_initial()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    _become_real_time(job, tell)
+    for refused in become_real_time(job.priority):
+        tell(Report.NOTICE, 0, 0, refused)
     sandbox.give_up_capabilities(kept)
     sandbox.install(filters.running(job.reports, os.getpid(), _IOCTLS))
     return cycle
@@ -111,20 +109,6 @@ def _confine(job: Job, tell: Callable[[Report, int, int, str], None]) -> int:
         tell(Report.NOTICE, 0, 0, "the kernel has no Landlock: files are protected by the system-call filter alone")
     sandbox.install(filters.loading(job.reports, os.getpid(), _IOCTLS))
     return kept
-
-
-def _become_real_time(job: Job, tell: Callable[[Report, int, int, str], None]) -> None:
-    if not job.priority:
-        return
-    try:
-        sandbox.lock_memory()
-    except OSError as error:
-        tell(Report.NOTICE, 0, 0, f"memory is not locked, a scan may wait for a page: {error}; check LimitMEMLOCK=")
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(job.priority))
-    except PermissionError as error:
-        text = f"real-time priority {job.priority} is refused, scans may be late: {error.strerror}; check LimitRTPRIO="
-        tell(Report.NOTICE, 0, 0, text)
 
 
 def _teller(fd: int) -> Callable[[Report, int, int, str], None]:

@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 from pilotlight.io.bmp390 import Bmp390
 from pilotlight.io.edges import SimulatedEdges
-from pilotlight.io.faults import Fault, Faults, FaultyPulses, FaultyRegisters
 from pilotlight.io.lsm6ds3 import Lsm6ds3, Setup
 from pilotlight.io.pulse import SimulatedPulses
 from pilotlight.io.sensors import ComputedAir, ComputedMotion
 from pilotlight.io.simulated import SimulatedChip
-from pilotlight.io.simulated_devices import SimulatedBmp390, SimulatedLsm6ds3
 from pilotlight.runtime.control.devices import Devices
 from pilotlight.runtime.control.opening import open_devices
 from pilotlight.runtime.control.samples import MS, Reason
 from pilotlight.runtime.control.tick import ControlLoop
 from pilotlight.runtime.control.watchdog import State
 
+from tests.support.bus_faults import Fault, Faults, FaultyPulses, FaultyRegisters
 from tests.support.polling import Clock
+from tests.support.simulated_devices import SimulatedBmp390, SimulatedLsm6ds3
 from tests.unit.control.configs import settings
 
 

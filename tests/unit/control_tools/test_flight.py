@@ -44,7 +44,7 @@ def whole() -> tuple[Flight, list[Sample]]:
 
 
 def failing(kind: FaultKind, **fields: float) -> list[Sample]:
-    return fly(Scenario(faults=(Fault(kind=kind, start_s=0.4, duration_s=0.2, **fields),)), seconds=1.0)[1]  # type: ignore[arg-type]
+    return fly(Scenario(faults=(Fault(kind=kind, start_s=0.4, duration_s=0.2, **fields),)), seconds=1.0)[1]
 
 
 def test_a_flight_goes_through_its_phases_in_order() -> None:

@@ -101,7 +101,7 @@ def test_a_program_arms_and_fires_through_the_mailbox(
     status.close()
     site.daemon.terminate()
     assert site.daemon.wait(20) == 0
-    assert not os.path.exists(f"/dev/shm{names['command']}")  # noqa: PTH110
+    assert not Path(f"/dev/shm{names['command']}").exists()
 
 
 def test_a_tool_without_a_mailbox_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

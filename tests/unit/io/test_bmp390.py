@@ -20,9 +20,9 @@ from pilotlight.io.bmp390 import (
     compensate,
 )
 from pilotlight.io.sensors import MAX_RETRIES, AirSample, SensorError
-from pilotlight.io.simulated_devices import SimulatedBmp390
 
 from tests.support.polling import MILLISECOND, Clock
+from tests.support.simulated_devices import SimulatedBmp390
 
 HUB = 50 * MILLISECOND
 CALIBRATION = Calibration.of(bytes.fromhex("116d394af9800275fb23004962ab7603fa034006f8"))

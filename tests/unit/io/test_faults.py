@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pilotlight.io.bmp390 import Bmp390
-from pilotlight.io.faults import Fault, Faults, FaultyAir, FaultyMotion, FaultyPulses, FaultyRegisters
 from pilotlight.io.lsm6ds3 import Lsm6ds3, Setup
 from pilotlight.io.pulse import SimulatedPulses
 from pilotlight.io.sensors import ComputedAir, ComputedMotion, SensorError, Vector
-from pilotlight.io.simulated_devices import SimulatedBmp390, SimulatedLsm6ds3
 
+from tests.support.bus_faults import Fault, Faults, FaultyAir, FaultyMotion, FaultyPulses, FaultyRegisters
 from tests.support.polling import MILLISECOND, Clock
+from tests.support.simulated_devices import SimulatedBmp390, SimulatedLsm6ds3
 
 
 def turning(t: float) -> tuple[Vector, Vector]:

@@ -25,9 +25,9 @@ from pilotlight.io.lsm6ds3 import (
     Setup,
 )
 from pilotlight.io.sensors import MAX_RETRIES, ComputedAir, ComputedMotion, SensorError, Vector
-from pilotlight.io.simulated_devices import SimulatedLsm6ds3
 
 from tests.support.polling import MILLISECOND, Clock
+from tests.support.simulated_devices import SimulatedLsm6ds3
 
 
 class Watched:
@@ -61,7 +61,7 @@ def swinging(t: float) -> tuple[Vector, Vector]:
 
 
 def started(clock: Clock, setup: Setup, motion: object = swinging) -> tuple[Lsm6ds3, Watched]:
-    registers = Watched(SimulatedLsm6ds3(clock, motion, 31.5))  # type: ignore[arg-type]
+    registers = Watched(SimulatedLsm6ds3(clock, motion, 31.5))
     driver = Lsm6ds3(registers, setup)
     clock.polls(driver.poll, 60)
     assert driver.ready
@@ -165,7 +165,7 @@ def test_the_gate_waits_for_the_faster_half() -> None:
 def test_a_setting_that_is_none(setting: str) -> None:
     for value in (-1, 3, 100, 1660):
         with pytest.raises(ValueError, match=f"{value} is none of "):
-            Setup(**{setting: value})  # type: ignore[arg-type]
+            Setup(**{setting: value})
 
 
 @pytest.mark.parametrize("identity", [0x00, 0xFF, 0x6C])

@@ -73,7 +73,7 @@ def hanging() -> Program:
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PILOTLIGHT_RUN", str(tmp_path / "run"))
     monkeypatch.setenv("PILOTLIGHT_STATE", str(tmp_path / "state"))
 
@@ -90,7 +90,7 @@ async def runs(it: Plant, scans: int = 5) -> int:
     return int(str(it.value("Scans")))
 
 
-def test_a_running_program_is_changed_between_two_scans(made) -> None:  # type: ignore[no-untyped-def]
+def test_a_running_program_is_changed_between_two_scans(made) -> None:
     async def scenario() -> None:
         async with plant(made(counter(1, "Lamp"), "one"), settings=QUICK) as it:
             await it.until(lambda: it.outputs()[0])
@@ -111,7 +111,7 @@ def test_a_running_program_is_changed_between_two_scans(made) -> None:  # type: 
     asyncio.run(scenario())
 
 
-def test_forces_go_along(made) -> None:  # type: ignore[no-untyped-def]
+def test_forces_go_along(made) -> None:
     async def scenario() -> None:
         async with plant(made(counter(1, "Lamp"), "one"), settings=QUICK) as it:
             await it.until(lambda: it.outputs()[0])
@@ -133,7 +133,7 @@ def test_forces_go_along(made) -> None:  # type: ignore[no-untyped-def]
 
 def test_outputs_are_safe_until_the_successor_begins_when_the_old_process_does_not_finish(
     made,
-    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def scenario() -> None:
         async with plant(made(counter(1, "Lamp"), "one"), settings=QUICK) as it:
@@ -158,7 +158,7 @@ def test_outputs_are_safe_until_the_successor_begins_when_the_old_process_does_n
     asyncio.run(scenario())
 
 
-def test_a_fault_flag_on_trial_brings_the_old_program_back(made) -> None:  # type: ignore[no-untyped-def]
+def test_a_fault_flag_on_trial_brings_the_old_program_back(made) -> None:
     async def scenario() -> None:
         async with plant(made(counter(1, "Lamp"), "one"), settings=QUICK) as it:
             await it.until(lambda: it.outputs()[0])
@@ -177,7 +177,7 @@ def test_a_fault_flag_on_trial_brings_the_old_program_back(made) -> None:  # typ
     asyncio.run(scenario())
 
 
-def test_a_hang_on_trial_brings_the_old_program_back(made) -> None:  # type: ignore[no-untyped-def]
+def test_a_hang_on_trial_brings_the_old_program_back(made) -> None:
     async def scenario() -> None:
         async with plant(made(counter(1, "Lamp"), "one")) as it:
             await it.until(lambda: it.outputs()[0])
@@ -192,7 +192,7 @@ def test_a_hang_on_trial_brings_the_old_program_back(made) -> None:  # type: ign
     asyncio.run(scenario())
 
 
-def test_after_the_trial_a_fault_stops_the_program(made) -> None:  # type: ignore[no-untyped-def]
+def test_after_the_trial_a_fault_stops_the_program(made) -> None:
     async def scenario() -> None:
         async with plant(made(counter(1, "Lamp"), "one"), settings=QUICK) as it:
             await it.until(lambda: it.outputs()[0])
@@ -205,7 +205,7 @@ def test_after_the_trial_a_fault_stops_the_program(made) -> None:  # type: ignor
     asyncio.run(scenario())
 
 
-def test_what_cannot_be_changed_is_refused(made, build: Build) -> None:  # type: ignore[no-untyped-def]
+def test_what_cannot_be_changed_is_refused(made, build: Build) -> None:
     async def scenario() -> None:
         async with plant(made(counter(1, "Lamp"), "one"), run=False) as it:
             with pytest.raises(SupervisorError, match="no program runs"):
@@ -219,7 +219,7 @@ def test_what_cannot_be_changed_is_refused(made, build: Build) -> None:  # type:
     asyncio.run(scenario())
 
 
-def test_a_program_that_stops_itself(made) -> None:  # type: ignore[no-untyped-def]
+def test_a_program_that_stops_itself(made) -> None:
     with Program(strict=False) as logic:
         with Rung(Bool("Button")):
             out(system.sys.cmd_mode_stop)
@@ -242,7 +242,7 @@ def test_a_program_that_stops_itself(made) -> None:  # type: ignore[no-untyped-d
     asyncio.run(scenario())
 
 
-def test_retentive_values_outlive_stop_daemon_and_crash(made) -> None:  # type: ignore[no-untyped-def]
+def test_retentive_values_outlive_stop_daemon_and_crash(made) -> None:
     program = made(counter(1, "Lamp"), "one")
     settings = msgspec.structs.replace(SETTINGS, retain_s=0.1)
 
@@ -273,7 +273,7 @@ def test_retentive_values_outlive_stop_daemon_and_crash(made) -> None:  # type: 
     asyncio.run(scenario())
 
 
-def test_a_program_begins_with_the_last_values_of_the_one_before(made) -> None:  # type: ignore[no-untyped-def]
+def test_a_program_begins_with_the_last_values_of_the_one_before(made) -> None:
     settings = msgspec.structs.replace(SETTINGS, retain_s=60.0)
 
     async def scenario() -> None:
@@ -285,7 +285,7 @@ def test_a_program_begins_with_the_last_values_of_the_one_before(made) -> None: 
     asyncio.run(scenario())
 
 
-def test_kept_values_can_be_forgotten(made) -> None:  # type: ignore[no-untyped-def]
+def test_kept_values_can_be_forgotten(made) -> None:
     async def scenario() -> None:
         async with plant(made(counter(1, "Lamp"), "one")) as it:
             await runs(it, 100)

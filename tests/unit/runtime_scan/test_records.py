@@ -8,9 +8,10 @@ import dataclasses
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pilotlight.runtime import commands, jobs
+from pilotlight.io import jobs
+from pilotlight.runtime import commands
 from pilotlight.runtime.commands import VALUE_MAX, Command, Report
-from pilotlight.runtime.jobs import Job
+from pilotlight.runtime.job import Job
 
 u32 = st.integers(0, 2**32 - 1)
 words = st.lists(
@@ -72,9 +73,9 @@ def test_any_bytes_are_a_report_or_a_refusal(data: bytes) -> None:
     for field in dataclasses.fields(Job)
 }))  # fmt: skip
 def test_a_job_reads_back(job: Job) -> None:
-    assert jobs.decode(jobs.encode(job)) == job
+    assert jobs.decode(Job, jobs.encode(job)) == job
 
 
 def test_a_job_that_says_too_little_is_refused() -> None:
     with pytest.raises(ValueError, match="does not say parent"):
-        jobs.decode([])
+        jobs.decode(Job, [])

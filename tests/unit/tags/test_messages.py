@@ -68,7 +68,7 @@ def test_golden_bytes(form: Format, message: Packed, size: int, region: int, tex
     assert fault_of(form, data) is Fault.NONE
     read = UNPACK[form.name](data)
     assert type(read) is type(message)
-    assert read.pack() == data  # type: ignore[attr-defined]
+    assert read.pack() == data
 
 
 def test_unpacking_gives_what_was_packed() -> None:

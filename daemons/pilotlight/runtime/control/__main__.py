@@ -7,7 +7,6 @@ ends, the servos are put in failsafe first.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -15,10 +14,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from pilotlight.io import inherit, uapi
+from pilotlight.io import inherit, jobs, uapi
 from pilotlight.io.buses import BusError
 from pilotlight.io.pulse import PulseError
-from pilotlight.runtime import commands, filters, jobs, sandbox
+from pilotlight.io.realtime import become_real_time
+from pilotlight.runtime import commands, filters, sandbox
 from pilotlight.runtime.commands import Report
 from pilotlight.runtime.control.controljob import ControlJob
 from pilotlight.runtime.control.loading import ControlSettingsError, read
@@ -40,7 +40,7 @@ Tell = Callable[[Report, int, int, str], None]
 
 def main(arguments: Sequence[str]) -> int:
     """Run the process; returns its exit code."""
-    job = jobs.decode_as(ControlJob, arguments)
+    job = jobs.decode(ControlJob, arguments)
     tell = _teller(job.reports)
     try:
         runner = _prepare(job, tell)
@@ -89,10 +89,8 @@ def _prepare(job: ControlJob, tell: Tell) -> LoopRunner:
     )
     runner = LoopRunner(parts)
     kept = _confine(job, settings, tell)
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    _become_real_time(settings.threads.control_priority, tell)
+    for refused in become_real_time(settings.threads.control_priority):
+        tell(Report.NOTICE, 0, 0, refused)
     sandbox.give_up_capabilities(kept)
     rules = filters.running(job.reports, os.getpid(), _IOCTLS)
     # Edges of the kill switch are read, and pulses written, by descriptors that are open; nothing can be opened.
@@ -113,20 +111,6 @@ def _confine(job: ControlJob, settings: ControlSettings, tell: Tell) -> int:
     if not sandbox.restrict_files(Path(path) for path in job.readable):
         tell(Report.NOTICE, 0, 0, "the kernel has no Landlock: files are protected by the system-call filter alone")
     return kept
-
-
-def _become_real_time(priority: int, tell: Tell) -> None:
-    if priority <= 0:
-        return
-    try:
-        sandbox.lock_memory()
-    except OSError as error:
-        tell(Report.NOTICE, 0, 0, f"memory is not locked, a tick may wait for a page: {error}; check LimitMEMLOCK=")
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
-    except PermissionError as error:
-        text = f"real-time priority {priority} is refused, ticks may be late: {error.strerror}; check LimitRTPRIO="
-        tell(Report.NOTICE, 0, 0, text)
 
 
 def _teller(fd: int) -> Tell:

@@ -10,9 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pilotlight.io import jobs
 from pilotlight.io.edges import EdgeInput
 from pilotlight.io.pulse import drive_safe
-from pilotlight.runtime import commands, jobs
+from pilotlight.runtime import commands
 from pilotlight.runtime.commands import Message
 from pilotlight.runtime.control import orders
 from pilotlight.runtime.control.actuator import Mapper

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import enum
 import math
+from abc import ABC, abstractmethod
 from typing import Final
 
 from pilotlight.runtime.control.samples import MS, NO_ESTIMATE, Command, Estimate
@@ -95,7 +96,7 @@ class Rejects:
             self.regression += 1
 
 
-class Gate:
+class Gate(ABC):
     """Takes messages of one worker. Header, CRC, content and time are judged in this order."""
 
     def __init__(self, form: Format, fresh_ms: int, rejects: Rejects) -> None:
@@ -119,8 +120,9 @@ class Gate:
             return Verdict.SCHEMA if fault is Fault.SCHEMA else Verdict.CRC
         return self._taken(data, now_ns)
 
+    @abstractmethod
     def _taken(self, data: bytes, now_ns: int) -> Verdict:
-        raise NotImplementedError
+        """Judge content and time of a message that is whole, and keep it when both are good."""
 
     def _timed(self, t_ns: int, now_ns: int) -> Verdict:
         verdict = age_verdict(t_ns, now_ns, self.last_accepted_ns, self._fresh_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import enum
 import math
+from abc import ABC, abstractmethod
 from typing import Final
 
 from pilotlight.tags.messages import Four, Vector
@@ -25,15 +26,15 @@ class Reason(enum.IntEnum):
     LINK_DOWN = 6
 
 
-class Record:
+class Record(ABC):
     """Values that go together and never change; equal to a record of the same kind with the same values.
 
     A plain class, since the constructor of a dataclass stays interpreted when everything else is compiled.
     """
 
+    @abstractmethod
     def values(self) -> tuple[object, ...]:
         """All values, in the order of the constructor."""
-        raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and isinstance(other, Record) and self.values() == other.values()

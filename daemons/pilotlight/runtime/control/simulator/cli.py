@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from msgspec.structs import replace
 
@@ -17,6 +15,7 @@ from pilotlight.daemon import SettingsError
 from ..loading import ControlSettingsError, load
 from ..samples import Reason
 from ..simframes import ActuatorFrame, SensorFrame
+from ..tools.stopping import Stop
 from .flight import NEUTRAL, Flight
 from .inside import InsideLoop
 from .link import Endpoints, Link
@@ -75,29 +74,6 @@ def _port(text: str) -> int:
     return number
 
 
-class _Stop:
-    """Set by SIGINT and SIGTERM, so that plot and file are written all the same."""
-
-    def __init__(self) -> None:
-        self.wanted = False
-
-    def __enter__(self) -> _Stop:
-        self._before = {number: signal.signal(number, self._now) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _now(self, number: int, frame: FrameType | None) -> None:
-        if self.wanted:
-            raise KeyboardInterrupt
-        self.wanted = True
-
-    def __call__(self) -> bool:
-        return self.wanted
-
-
 def main(argv: Sequence[str] | None = None, program: str = "rt-rocket-sim") -> int:
     """Run the tool; returns its exit code."""
     options = parser(program).parse_args(argv)
@@ -139,7 +115,7 @@ def _fly(options: argparse.Namespace, flight: Flight, trace: Trace) -> str:
     link = Link(ends)
     print(f"waiting for the loop on port {link.sensor_port}", flush=True)
     try:
-        with _Stop() as stop:
+        with Stop() as stop:
             wait_for_loop(link, options.connect_timeout_sec, both=options.lock_step)
             if options.lock_step:
                 fly(flight, over_link(link, timeout_s=5.0), trace.watch)

@@ -6,18 +6,17 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 
 from pilotlight.tags import SegmentError, wall_ns
 
 from ..loading import ControlSettingsError, load
 from .boxes import KINDS, Box, Message
 from .recorder import HEADER, PREFIXES, Journal, Rows
+from .stopping import Stop
 
 _EXAMPLES = """\
 examples:
@@ -72,31 +71,15 @@ def main(argv: Sequence[str] | None = None, program: str = "rt-csv-recorder") ->
     options = parser(program).parse_args(argv)
     try:
         source = _source(options, program)
-        with _Stop() as stop:
+        with Stop() as stop:
             return _record(options, source, stop, program)
     except (SegmentError, ControlSettingsError, ValueError) as error:
         print(f"{program}: {error}", file=sys.stderr)
     except OSError as error:
         print(f"{program}: {options.output}: {error.strerror}; what was written stays", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"{program}: ended by the second Ctrl-C; what was written stays", file=sys.stderr)
     return 1
-
-
-class _Stop:
-    """Set by SIGINT and SIGTERM, so that the file ends with a whole row."""
-
-    def __init__(self) -> None:
-        self.wanted = False
-
-    def __enter__(self) -> _Stop:
-        self._before = {number: signal.signal(number, self._now) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _now(self, number: int, frame: FrameType | None) -> None:
-        self.wanted = True
 
 
 class _Boxes:
@@ -153,7 +136,7 @@ def _source(options: argparse.Namespace, program: str) -> Journal | _Boxes:
     return _Boxes(names, options.interval)
 
 
-def _record(options: argparse.Namespace, source: Journal | _Boxes, stop: _Stop, program: str) -> int:
+def _record(options: argparse.Namespace, source: Journal | _Boxes, stop: Stop, program: str) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_APPEND if options.append else os.O_TRUNC)
     count = 0
     with os.fdopen(os.open(options.output, flags, 0o644), "w", newline="") as file:

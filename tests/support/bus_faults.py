@@ -11,10 +11,11 @@ import errno
 import math
 import random
 from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
 
 from pilotlight.io.buses import Registers
 from pilotlight.io.pulse import PulseOutputs
-from pilotlight.io.sensors import AirSample, AirSensor, MotionSample, MotionSensor, SensorError
+from pilotlight.io.sensors import AirSample, MotionSample, SensorError
 
 
 class Fault(enum.Enum):
@@ -100,15 +101,35 @@ class FaultyRegisters:
             raise OSError(errno.ETIMEDOUT, "no answer (injected)")
 
 
-class FaultyMotion:
-    """A motion sensor. NAK: SensorError; DROP: the sample is lost; SLOW: it comes at a later poll, unless overtaken;
+Sample = TypeVar("Sample", MotionSample, AirSample)
+
+
+class Sensor(Protocol[Sample]):
+    """What both sensors can do; see `MotionSensor`."""
+
+    @property
+    def ready(self) -> bool: ...
+
+    def start(self) -> None: ...
+
+    def poll(self, now_ns: int) -> Sample | None: ...
+
+    def stop(self) -> None: ...
+
+
+class FaultySensor(Generic[Sample]):
+    """A sensor. NAK: SensorError; DROP: the sample is lost; SLOW: it comes at a later poll, unless overtaken;
     STUCK: the values of the last one with a new time; NAN: all values."""
 
-    def __init__(self, inner: MotionSensor, faults: Faults) -> None:
+    name: str
+    nothing: Sample
+    """All values not a number."""
+
+    def __init__(self, inner: Sensor[Sample], faults: Faults) -> None:
         self._inner = inner
         self._faults = faults
-        self._last: MotionSample | None = None
-        self._late: MotionSample | None = None
+        self._last: Sample | None = None
+        self._late: Sample | None = None
 
     @property
     def ready(self) -> bool:
@@ -120,10 +141,10 @@ class FaultyMotion:
         self._late = None
         self._inner.start()
 
-    def poll(self, now_ns: int) -> MotionSample | None:
+    def poll(self, now_ns: int) -> Sample | None:
         """The sensor's next sample, or the fault."""
         if self._faults.strikes(Fault.NAK):
-            raise SensorError("motion sensor: not acknowledged (injected)")
+            raise SensorError(f"{self.name}: not acknowledged (injected)")
         late, self._late = self._late, None
         sample = self._inner.poll(now_ns)
         if sample is None or self._faults.strikes(Fault.DROP):
@@ -132,7 +153,7 @@ class FaultyMotion:
             sample = self._last._replace(t_ns=sample.t_ns)
         self._last = sample
         if self._faults.strikes(Fault.NAN):
-            sample = MotionSample(sample.t_ns, (math.nan,) * 3, (math.nan,) * 3, math.nan)
+            sample = self.nothing._replace(t_ns=sample.t_ns)
         if self._faults.strikes(Fault.SLOW):
             self._late = sample
             return late
@@ -143,46 +164,18 @@ class FaultyMotion:
         self._inner.stop()
 
 
-class FaultyAir:
-    """A barometer, with the faults of `FaultyMotion`."""
+class FaultyMotion(FaultySensor[MotionSample]):
+    """A motion sensor."""
 
-    def __init__(self, inner: AirSensor, faults: Faults) -> None:
-        self._inner = inner
-        self._faults = faults
-        self._last: AirSample | None = None
-        self._late: AirSample | None = None
+    name = "motion sensor"
+    nothing = MotionSample(0, (math.nan,) * 3, (math.nan,) * 3, math.nan)
 
-    @property
-    def ready(self) -> bool:
-        """As the sensor says."""
-        return self._inner.ready
 
-    def start(self) -> None:
-        """Start the sensor; a sample that is late is lost."""
-        self._late = None
-        self._inner.start()
+class FaultyAir(FaultySensor[AirSample]):
+    """A barometer."""
 
-    def poll(self, now_ns: int) -> AirSample | None:
-        """The sensor's next sample, or the fault."""
-        if self._faults.strikes(Fault.NAK):
-            raise SensorError("barometer: not acknowledged (injected)")
-        late, self._late = self._late, None
-        sample = self._inner.poll(now_ns)
-        if sample is None or self._faults.strikes(Fault.DROP):
-            return late
-        if self._last is not None and self._faults.strikes(Fault.STUCK):
-            sample = self._last._replace(t_ns=sample.t_ns)
-        self._last = sample
-        if self._faults.strikes(Fault.NAN):
-            sample = AirSample(sample.t_ns, math.nan, math.nan)
-        if self._faults.strikes(Fault.SLOW):
-            self._late = sample
-            return late
-        return sample
-
-    def stop(self) -> None:
-        """Switch the sensor off."""
-        self._inner.stop()
+    name = "barometer"
+    nothing = AirSample(0, math.nan, math.nan)
 
 
 class FaultyPulses:

@@ -4,13 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-T = TypeVar("T", bound="DataclassInstance")
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -51,38 +45,6 @@ class Job:
     """`byte.bit` of every line, in bit order."""
     readable: tuple[str, ...] = ()
     """Files and trees that loading the program may read."""
-
-
-def encode(job: DataclassInstance) -> list[str]:
-    """The command-line arguments that say `job`, a dataclass of int, str and tuples of str."""
-    arguments = []
-    for field in fields(job):
-        value = getattr(job, field.name)
-        text = "\n".join(value) if isinstance(value, tuple) else str(value)
-        arguments.append(f"{field.name}={text}")
-    return arguments
-
-
-def decode(arguments: Sequence[str]) -> Job:
-    """The job that `arguments` say. ValueError when they are not a job."""
-    return decode_as(Job, arguments)
-
-
-def decode_as(kind: type[T], arguments: Sequence[str]) -> T:
-    """The job of another kind of process that `arguments` say. ValueError when they are not one."""
-    given = dict(argument.partition("=")[::2] for argument in arguments)
-    values: dict[str, int | str | tuple[str, ...]] = {}
-    for field in fields(kind):
-        if field.name not in given:
-            raise ValueError(f"the job does not say {field.name}")
-        text = given[field.name]
-        if field.type == "int":
-            values[field.name] = int(text)
-        elif field.type == "str":
-            values[field.name] = text
-        else:
-            values[field.name] = tuple(text.split("\n")) if text else ()
-    return kind(**values)
 
 
 def points(texts: Sequence[str]) -> list[tuple[int, int]]:
