@@ -99,6 +99,7 @@ def test_a_running_program_is_changed_between_two_scans(made) -> None:
             scans = await runs(it)
             assert await it.supervisor.change(made(counter(1000, "Other"), "two")) is State.RUNNING
             await it.until(lambda: it.outputs()[1])
+            await runs(it)
             # The lamp that the new program no longer drives rests at its last value; the count goes on.
             assert (it.value("Presses"), it.value("Lamp")) == (1, True)
             assert int(str(it.value("Scans"))) >= scans + 1000

@@ -16,6 +16,7 @@ from pilotlight.plc.native.emit import emit
 from pilotlight.plc.native.layout import ARRAYS, Layout
 
 SYMBOL = "program"
+_NO_FAULTS = bytes(len(ir.TRANSIENT_FAULTS))
 Step = TypeVar("Step", tuple[str, int], Event)
 
 
@@ -167,8 +168,8 @@ class NativeEngine:
         self._held = (ctypes.c_char * entry.size).from_buffer(self.image)
         self.address = ctypes.addressof(self._held)
         self.entry_address = ctypes.addressof(entry)
-        self._entry = entry
         self._logic, self._edges = entry.logic, entry.edges
+        self._transient = slice(entry.faults, entry.faults + len(_NO_FAULTS))
         self.cells: Image = Image(self.layout, self.image)
         """The image by slot, live."""
         self._compare = _Comparison(self.shared, self.layout, self.image)
@@ -194,8 +195,7 @@ class NativeEngine:
 
     def begin(self) -> None:
         """A scan starts: the transient faults are cleared."""
-        first = self._entry.faults
-        self.image[first : first + len(ir.TRANSIENT_FAULTS)] = bytes(len(ir.TRANSIENT_FAULTS))
+        self.image[self._transient] = _NO_FAULTS
 
     def run(self, dt_ns: int) -> None:
         """Run the logic; `dt_ns` are the nanoseconds since the previous scan, 0 or more."""

@@ -90,9 +90,10 @@ class History:
         """Retain the scan after the newest one; `packed` is what it changed: n slots as uint32, then n doubles."""
         segment = self._segments[-1]
         self.newest_scan_id += 1
-        if len(image) != self._widths[-1][1]:
-            self._widths.append((self.newest_scan_id, len(image)))
-        if len(segment.changes) >= self._interval or segment.size > max(self._budget // 4, 16 * len(image)):
+        width = len(image)
+        if width != self._widths[-1][1]:
+            self._widths.append((self.newest_scan_id, width))
+        if len(segment.changes) >= self._interval or segment.size > max(self._budget // 4, 16 * width):
             self._checkpoint(self.newest_scan_id, time_ns, image)
         else:
             segment.changes.append(packed)
@@ -212,6 +213,11 @@ class History:
             raise KeyError(scan_id)
         segment = self._segment(scan_id)
         return segment.times[scan_id - segment.first]
+
+    @property
+    def newest_time_ns(self) -> int:
+        """Time of the newest scan in nanoseconds."""
+        return self._segments[-1].times[-1]
 
     def at_or_before(self, time_ns: int) -> int:
         """Number of the newest scan not after a time; the oldest retained when all are after."""

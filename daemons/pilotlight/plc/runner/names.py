@@ -26,7 +26,8 @@ class Names(Builder):
         super().__init__()
         self.program_size = len(program.cells)
         self._guessed: set[str] = set()
-        self._writable: dict[object, int] = {}
+        self.writable: dict[str, int] = {}
+        """Slots of names that to_write() has found: patches come in every scan, and mostly by the same names."""
         self.cells = list(program.cells)
         self.tables = list(program.tables)
         self.slots = {cell.name: slot for slot, cell in enumerate(self.cells)}
@@ -58,15 +59,11 @@ class Names(Builder):
 
     def to_write(self, tag: str | Tag, value: Value) -> int:
         """The slot of a tag that takes `value`, as `find` has it; ValueError for a point that the runner writes."""
-        # Patches come in every scan, and mostly by the same names.
-        known = self._writable.get(tag) if type(tag) is str else None
-        if known is not None:
-            return known
         slot = self.find(tag, value)
         if self.cells[slot].readonly:
             raise ValueError(f"{self.cells[slot].name} is a read-only system point")
-        if type(tag) is str and tag not in self._guessed:
-            self._writable[tag] = slot
+        if isinstance(tag, str) and tag not in self._guessed:
+            self.writable[tag] = slot
         return slot
 
     def slot(self, tag: Tag) -> int:

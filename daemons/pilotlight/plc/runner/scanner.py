@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Self
-from weakref import WeakValueDictionary
 
 from pilotlight.plc.language.program import Program
 from pilotlight.plc.language.tag import Tag
@@ -25,7 +24,7 @@ from pilotlight.plc.runner.history import History
 from pilotlight.plc.runner.inputs import Conditions, Numbers
 from pilotlight.plc.runner.names import Names
 from pilotlight.plc.runner.points import Points
-from pilotlight.plc.runner.state import Picture, SystemState
+from pilotlight.plc.runner.state import Picture, States, SystemState
 from pilotlight.plc.values import to_cell
 from pilotlight.tags import Value
 
@@ -54,7 +53,7 @@ class Scanner:
         self._last_clock: int | None = None
         self._rules = dict(history or {})
         self._history = History(self._state_at, self.names.cells, **self._rules)
-        self._states: WeakValueDictionary[int, SystemState] = WeakValueDictionary()
+        self._states = States()
         self._traces: OrderedDict[int, Any] = OrderedDict()
         self._scanning = False
         self._change: Change | None = None
@@ -106,28 +105,32 @@ class Scanner:
     @property
     def _cells(self) -> MutableSequence[Any]:
         """The image, with room for every name."""
-        cells = self._engine.cells
-        if len(cells) < len(self.names.cells):
-            cells.extend(cell.default for cell in self.names.cells[len(cells) :])
+        cells, names = self._engine.cells, self.names
+        if len(names.cells) > names.program_size and len(cells) < len(names.cells):
+            cells.extend(cell.default for cell in names.cells[len(cells) :])
         return cells
+
+    def _image(self) -> list[Any]:
+        return list(self._cells)
 
     def _state_at(self, scan_id: int) -> SystemState:
         """The state of a retained scan: the same object as long as somebody has it."""
         state = self._states.get(scan_id)
         if state is None:
             names, history = self.names, self._history
-            tip = scan_id == history.newest_scan_id and not self._scanning
-            image = None if tip else history.image(scan_id)[: history.width(scan_id)]
-            picture = Picture(names.cells, names.slots, lambda: list(self._cells) if image is None else image)
-            state = SystemState.of_picture(scan_id, history.time_of(scan_id), picture)
-            self._states[scan_id] = state
+            picture = Picture(names.cells, names.slots, self._image)
+            if scan_id == history.newest_scan_id and not self._scanning:
+                state = SystemState.of_picture(scan_id, history.newest_time_ns, picture)
+                self._states.keep_newest(state)
+            else:
+                state = SystemState.of_picture(scan_id, history.time_of(scan_id), picture)
+                state.settle(history.image(scan_id)[: history.width(scan_id)])
+                self._states.keep(state)
         return state
 
-    def _settle(self, numbers: list[Any] | None = None) -> None:
+    def _settle(self) -> None:
         """Called before the image changes: who has its state, keeps it."""
-        state = self._states.get(self._history.newest_scan_id) if self._states else None
-        if state is not None:
-            state.settle(list(self._cells) if numbers is None else numbers)
+        self._states.settle(self._image)
 
     def _period(self, dt_ns: int) -> None:
         if dt_ns <= 0:
@@ -179,10 +182,12 @@ class Scanner:
 
     def _numbers(self, values: Mapping[Any, Value]) -> dict[int, int | float]:
         found: dict[int, int | float] = {}
-        names = self.names
+        names, cells, known = self.names, self.names.cells, self.names.writable
         for tag, value in values.items():
-            slot = names.to_write(tag, value)
-            found[slot] = to_cell(names.cells[slot].type, value)
+            slot = known.get(tag) if tag.__class__ is str else None
+            if slot is None:
+                slot = names.to_write(tag, value)
+            found[slot] = to_cell(cells[slot].type, value)
         return found
 
     def _force(self, values: Mapping[Any, Value]) -> None:
@@ -214,10 +219,8 @@ class Scanner:
             self.start()
         points.dt_ns = self._elapsed()
         if keep:
-            self._before = list(self._cells)
-            self._settle(self._before)
-        else:
-            self._settle()
+            self._before = self._image()
+        self._settle()
         self._scanning = True
         cells = self._cells
         self._engine.begin()
@@ -226,7 +229,8 @@ class Scanner:
         self._patches = {}
         stop = points.obey(cells)
         points.show(cells)
-        self._engine.put(self._forces)
+        if self._forces:
+            self._engine.put(self._forces)
         return stop
 
     def _elapsed(self) -> int:
@@ -240,10 +244,13 @@ class Scanner:
     def _commit(self, stop: bool) -> None:
         """The phases after the logic."""
         cells, points = self._cells, self.points
-        self._engine.put(self._forces)
+        if self._forces:
+            self._engine.put(self._forces)
         self._engine.finish()
-        points.shortest_ns = points.dt_ns if points.scan_id == 0 else min(points.shortest_ns, points.dt_ns)
-        points.longest_ns = max(points.longest_ns, points.dt_ns)
+        if points.scan_id == 0 or points.dt_ns < points.shortest_ns:
+            points.shortest_ns = points.dt_ns
+        if points.dt_ns > points.longest_ns:
+            points.longest_ns = points.dt_ns
         points.time_ns += points.dt_ns
         points.scan_id += 1
         self._scanning = False

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
+from weakref import ReferenceType, WeakValueDictionary, ref
 
 from pilotlight.plc import ir
 from pilotlight.plc.values import from_cell
@@ -164,6 +165,44 @@ class SystemState:
 
 def _fixed(values: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return values if isinstance(values, (MappingProxyType, Values)) else MappingProxyType(dict(values or {}))
+
+
+class States:
+    """The states that somebody has, by scan. The newest has no numbers yet: most are let go unread."""
+
+    def __init__(self) -> None:
+        self._settled: WeakValueDictionary[int, SystemState] = WeakValueDictionary()
+        self._newest: ReferenceType[SystemState] | None = None
+        self._number = -1
+
+    def get(self, scan_id: int) -> SystemState | None:
+        """The state of a scan, if somebody has it."""
+        if self._newest is not None and scan_id == self._number:
+            return self._newest()
+        return self._settled.get(scan_id)
+
+    def keep(self, state: SystemState) -> None:
+        """Know a state whose numbers do not change."""
+        self._settled[state.scan_id] = state
+
+    def keep_newest(self, state: SystemState) -> None:
+        """Know the state of the image as it is."""
+        self._newest, self._number = ref(state), state.scan_id
+
+    def settle(self, numbers: Callable[[], Numbers]) -> None:
+        """Called before the image changes, with what gives its numbers: who has the newest state, keeps it."""
+        if self._newest is None:
+            return
+        state = self._newest()
+        if state is not None:
+            state.settle(numbers())
+            self.keep(state)
+        self._newest = None
+
+    def clear(self) -> None:
+        """Know none any more."""
+        self._settled.clear()
+        self._newest = None
 
 
 class RunResult(SystemState):
