@@ -83,15 +83,16 @@ def fed(logic: language.Program) -> Callable[[int], int]:
 
 
 def stepped(logic: language.Program) -> Callable[[int], int]:
-    """A scan of the runner, with its history, by a patch and a step."""
+    """Some scans of the runner, with its history, each by a patch and a step. (To ask for the time costs 0.6 us.)"""
     runner = language.PLC(logic, dt=DT_NS / 1e9, engine="auto")
 
-    def scan(number: int) -> int:
-        runner.patch(pattern(number))
-        runner.step()
-        return 1
+    def scans(number: int) -> int:
+        for each in range(number, number + 20):
+            runner.patch(pattern(each))
+            runner.step()
+        return 20
 
-    return scan
+    return scans
 
 
 def batched(engine: NativeEngine) -> Callable[[int], int]:

@@ -14,6 +14,7 @@ from pilotlight.tags.values import checked
 
 Number = int | float
 _BINARY32 = struct.Struct("<f")
+_BOOL = Type.BOOL  # patches are mostly of this type; a member costs a look-up of its own
 
 
 def single(number: float) -> float:
@@ -27,7 +28,7 @@ def to_cell(kind: Type, value: Value) -> Number:
 
     A CHAR takes "" too: no character.
     """
-    if kind is Type.BOOL and value.__class__ is bool:
+    if kind is _BOOL and value.__class__ is bool:
         return int(value)
     if kind is Type.CHAR and value == "":
         return 0
