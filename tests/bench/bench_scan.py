@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
-import subprocess
 import tempfile
 from pathlib import Path
 
 import msgspec
 from pilotlight.runtime.launcher import LoadedProgram
-from pilotlight.runtime.statistics import bucket, ceiling
 
+from tests.bench.c_loop import CLoop
 from tests.bench.common import Row, main
 from tests.unit.runtime_scan.support import SETTINGS, compile_program, plant
 
@@ -37,15 +36,6 @@ async def scan_block(program: LoadedProgram, seconds: float) -> tuple[list[float
         return [float(str(it.value(name))) for name in FIGURES], resident / 1024
 
 
-def peer_block(peer: Path, seconds: float) -> list[float]:
-    """The 50th, 99th and 99.9th percentile of the loop's lateness in µs, rounded as the scan's histogram rounds."""
-    rounds = int(seconds * 1e9 / PERIOD_NS)
-    command = [str(peer), str(PERIOD_NS), str(rounds), str(PRIORITY)]
-    output = subprocess.run(command, capture_output=True, check=True, timeout=seconds * 3 + 30).stdout
-    late = sorted(int(line) for line in output.split())
-    return [ceiling(bucket(late[-(-rounds * permille // 1000) - 1])) / 1000 for permille in (500, 990, 999)]
-
-
 def run(quick: bool) -> list[Row]:
     """Measure; `quick` takes 3 blocks of 2 s instead of 7 of 5 s."""
     blocks, seconds = (3, 2.0) if quick else (7, 5.0)
@@ -54,13 +44,12 @@ def run(quick: bool) -> list[Row]:
     memory = 0.0
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         os.environ["PILOTLIGHT_RUN"] = folder
-        peer = Path(folder) / "peer"
-        subprocess.run(["gcc", "-O2", str(Path(__file__).with_name("scan_peer.c")), "-o", str(peer)], check=True)
+        peer = CLoop(Path(folder))
         program = compile_program(Path(folder), "empty", PERIOD_NS=PERIOD_NS)
         for _ in range(blocks):
             figures, memory = asyncio.run(scan_block(program, seconds))
             scans.append(figures)
-            peers.append(peer_block(peer, seconds))
+            peers.append(peer.block(PERIOD_NS, seconds, PRIORITY))
     scan = [statistics.median(block[place] for block in scans) for place in range(len(FIGURES))]
     loop = [statistics.median(block[place] for block in peers) for place in range(3)]
     ratio = statistics.median(ours[1] / theirs[1] for ours, theirs in zip(scans, peers, strict=True))

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.verb == "status":
             return _status(str(igniter.get("status_shm", "/rt_igniter_status_v1")), options.timeout_s)
         return _tell(str(igniter.get("command_shm", "/rt_igniter_command_v1")), options)
-    except (OSError, ValueError, MailboxError, DaemonError) as error:
+    except (OSError, ValueError, MailboxError) as error:
         print(f"igniter_cli: {error}", file=sys.stderr)
         return 1
 
@@ -99,11 +99,21 @@ def _tell(name: str, options: argparse.Namespace) -> int:
         box.write(message.pack())
     finally:
         box.close()
+    try:
+        return _verdict(message.seq)
+    except DaemonError as error:
+        text = f"the command is in the mailbox and may be carried out, but nobody says so: {error}; look at status"
+        print(f"igniter_cli: {text}", file=sys.stderr)
+    return 1
+
+
+def _verdict(number: int) -> int:
+    """Print what became of the command; 0 when it was accepted. Raises DaemonError without the igniter's bus."""
     client = Client("io.pilotlight.Igniter1")
     end = time.monotonic() + VERDICT_S
     while time.monotonic() < end:
         status = client.call("Status")
-        if status.get("MailboxSequence") == message.seq:
+        if status.get("MailboxSequence") == number:
             print(status["MailboxVerdict"])
             return 0 if status["MailboxVerdict"] == "ACCEPTED" else 1
         time.sleep(0.01)

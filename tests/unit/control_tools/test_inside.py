@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -164,3 +166,26 @@ def test_the_example_is_sound_and_flies(capsys: pytest.CaptureFixture[str]) -> N
     ]
     assert cli.main(arguments) == 0
     assert "servos in failsafe for imu_stale: 75 of 550 steps" in capsys.readouterr().out
+
+
+def test_a_recorded_flight_is_repeated_to_the_bit_by_the_interpreted_package(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = Path(__file__).parents[3]
+    rocket, file = project / "examples/rocket", tmp_path / "flight.rec"
+    flown_by = ["--config", str(rocket / "control.toml"), "--scenario", str(rocket / "windy.yaml")]
+    assert cli.main([*flown_by, "--duration-sec", "12", "--record", str(file)]) == 0
+    steps = 12 * (3 * 250 + 50 + 25)
+    found = int(capsys.readouterr().out.split(" steps are recorded in ")[0].splitlines()[-1])
+    assert found == pytest.approx(steps, abs=20)
+    # What records here may be the compiled form.
+    command = [sys.executable, "-m", "pilotlight", "control", "replay", str(file)]
+    again = subprocess.run(command, env={"PYTHONPATH": str(project / "daemons")}, capture_output=True, text=True)
+    assert again.stdout == f"{found} steps, 11.996 s, were repeated with results equal to the bit\n", again.stderr
+    assert cli.main([*flown_by, "--record", str(file)]) == 1
+    assert "File exists" in capsys.readouterr().err
+
+
+def test_without_a_configuration_there_is_nothing_to_record(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--alone", "--record", str(tmp_path / "flight.rec")])

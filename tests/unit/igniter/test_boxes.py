@@ -13,7 +13,7 @@ from pilotlight.igniter import box_cli
 from pilotlight.igniter.boxes import command_of, status_of
 from pilotlight.igniter.commands import Command, Kind
 from pilotlight.tags import now_ns
-from pilotlight.tags.mailbox import ClientMailbox
+from pilotlight.tags.mailbox import ClientMailbox, OwnedMailbox
 from pilotlight.tags.messages import IGNITER_COMMAND, IGNITER_STATUS, Action, IgniterCommand, IgniterStatus
 
 from tests.support.daemons import Daemons
@@ -111,3 +111,21 @@ def test_a_tool_without_a_mailbox_says_so(tmp_path: Path, capsys: pytest.Capture
     assert "there is no mailbox /pilotlight_test_none" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         box_cli.main(["--config", str(config), "fire-mask", "--mask", "0x10"])
+
+
+def test_a_command_that_nobody_confirms_is_said_to_be_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PILOTLIGHT_BUS", f"unix:path={tmp_path}/none")
+    name = f"/pilotlight_test_{os.getpid()}_alone"
+    config = tmp_path / "igniter.toml"
+    config.write_text(f'[igniter]\ncommand_shm = "{name}"\n')
+    box = OwnedMailbox.create(name, IGNITER_COMMAND)
+    try:
+        assert box_cli.main(["--config", str(config), "arm"]) == 1
+        given = box.latest()
+    finally:
+        box.close()
+    assert given is not None
+    assert IgniterCommand.unpack(given).action == Action.ARM
+    assert "the command is in the mailbox and may be carried out" in capsys.readouterr().err

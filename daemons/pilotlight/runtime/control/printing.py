@@ -34,6 +34,7 @@ _ROWS: Final = (
         "chip channel min_pwm_us max_pwm_us neutral_pwm_us direction trim_norm failsafe_norm",
     ),
 )
+_SIM_NET: Final = "enabled sensor_host sensor_port actuator_bind_host actuator_port connect_timeout_ms"
 
 
 def text(settings: ControlSettings) -> str:
@@ -45,7 +46,7 @@ def text(settings: ControlSettings) -> str:
     for name, field, keys in _ROWS:
         for number, row in enumerate(getattr(settings, field)):
             lines.append(f"[{name}{number}] {' '.join(_pairs(row, keys))}")
-    lines += ["[sim_net]", *_pairs(settings.sim_net, "enabled sensor_host sensor_port")]
+    lines += ["[sim_net]", *_pairs(settings.sim_net, _SIM_NET)]
     return "\n".join(lines) + "\n"
 
 

@@ -11,10 +11,14 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from pilotlight.daemon import SettingsError
+from pilotlight.tags import CommandRing
 
 from ..loading import ControlSettingsError, load
+from ..recording import FlightRecorder
 from ..samples import Reason
+from ..settings import ControlSettings
 from ..simframes import ActuatorFrame, SensorFrame
+from ..steps import LARGEST
 from ..tools.stopping import Stop
 from .flight import NEUTRAL, Flight
 from .inside import InsideLoop
@@ -24,6 +28,8 @@ from .running import NoAnswer, fly, fly_live, over_link, wait_for_loop
 from .scenario import Scenario, load_scenario
 from .trace import Trace
 
+_RING_STEPS = 64
+"""More than the steps of one frame, which are written before the next."""
 _EXAMPLES = """\
 examples:
   rt-rocket-sim                                   for a loop with [sim_net] enabled = true, on this machine
@@ -31,6 +37,7 @@ examples:
   rt-rocket-sim --lock-step                       for a loop that takes its time from the frames
   rt-rocket-sim --alone --seed 7 --csv flight.csv without a loop: the servos stay in the middle
   rt-rocket-sim --config control.toml             with that configuration's loop, here, as fast as it computes
+  rt-rocket-sim --config control.toml --record flight.rec    and its steps recorded, to be replayed
 
 The loop connects to the sensor port; the simulator connects to the loop's servo port. The flight begins when the loop
 is there. A scenario is a YAML file; docs/control.md lists its keys.
@@ -62,6 +69,9 @@ def parser(program: str) -> argparse.ArgumentParser:
     mode.add_argument(
         "--config", type=Path, metavar="TOML", help="with the loop of this configuration, in this process"
     )
+    top.add_argument(
+        "--record", type=Path, metavar="REC", help="with --config: record every step, for `pilotlight control replay`"
+    )
     top.add_argument("--plot", type=Path, metavar="SVG", help="draw the flight into a file")
     top.add_argument("--csv", type=Path, metavar="CSV", help="write the flight into a file")
     return top
@@ -76,7 +86,10 @@ def _port(text: str) -> int:
 
 def main(argv: Sequence[str] | None = None, program: str = "rt-rocket-sim") -> int:
     """Run the tool; returns its exit code."""
-    options = parser(program).parse_args(argv)
+    top = parser(program)
+    options = top.parse_args(argv)
+    if options.record is not None and options.config is None:
+        top.error("--record records the loop in this process: give its configuration with --config")
     try:
         flight = Flight(_scenario(options))
         trace = Trace()
@@ -110,7 +123,7 @@ def _fly(options: argparse.Namespace, flight: Flight, trace: Trace) -> str:
         fly(flight, _nobody, trace.watch)
         return ""
     if options.config is not None:
-        return _fly_inside(options.config, flight, trace)
+        return _fly_inside(options.config, options.record, flight, trace)
     ends = Endpoints(options.sensor_host, options.sensor_port, options.actuator_host, options.actuator_port)
     link = Link(ends)
     print(f"waiting for the loop on port {link.sensor_port}", flush=True)
@@ -130,18 +143,42 @@ def _fly(options: argparse.Namespace, flight: Flight, trace: Trace) -> str:
     return ""
 
 
-def _fly_inside(config: Path, flight: Flight, trace: Trace) -> str:
+def _fly_inside(config: Path, record: Path | None, flight: Flight, trace: Trace) -> str:
     try:
         settings, _ = load(config)
     except ControlSettingsError as error:
         return str(error)
-    inside = InsideLoop(settings)
-    fly(flight, inside, trace.watch)
+    if record is None:
+        inside = InsideLoop(settings)
+        fly(flight, inside, trace.watch)
+    else:
+        inside = _fly_recorded(config.read_text(), settings, record, flight, trace)
     steps = sum(inside.reasons.values())
     for reason, count in inside.reasons.items():
         if reason is not Reason.NONE and count:
             print(f"servos in failsafe for {reason.name.lower()}: {count} of {steps} steps")
     return ""
+
+
+def _fly_recorded(config: str, settings: ControlSettings, record: Path, flight: Flight, trace: Trace) -> InsideLoop:
+    ring = CommandRing.create(_RING_STEPS, LARGEST)
+    try:
+        inside = InsideLoop(settings, ring)
+        recorder = FlightRecorder(record, config, ring)
+        try:
+
+            def exchange(frame: SensorFrame) -> ActuatorFrame:
+                answer = inside(frame)
+                recorder.drain()
+                return answer
+
+            fly(flight, exchange, trace.watch)
+        finally:
+            recorder.close()
+    finally:
+        ring.close()
+    print(f"{recorder.steps} steps are recorded in {record}")
+    return inside
 
 
 def _nobody(frame: SensorFrame) -> ActuatorFrame:

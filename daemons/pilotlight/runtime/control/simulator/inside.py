@@ -7,17 +7,24 @@ drivers, no scheduling and no external workers. The fins follow the pulses, so f
 
 from __future__ import annotations
 
+from pilotlight.tags import CommandRing
+
+from .. import steps
 from ..samples import BaroSample, ImuSample, Reason
 from ..settings import ControlSettings, Servo
 from ..simframes import ActuatorFrame, SensorFrame
+from ..steps import Kind, Restart
 from ..tick import ControlLoop
 
 
 class InsideLoop:
     """Answers sensor frames as an exchange of `running.fly`. `reasons` counts steps in failsafe by their reason."""
 
-    def __init__(self, settings: ControlSettings) -> None:
+    def __init__(self, settings: ControlSettings, recording: CommandRing | None = None) -> None:
+        """`recording` takes every step, for a `FlightRecorder`: at most five a frame."""
         self._settings = settings
+        self._recording = recording
+        self._recorded = 0
         self.loop = ControlLoop(settings)
         self.reasons = dict.fromkeys(Reason, 0)
         self._closed = settings.killswitch.nc_closed_value
@@ -29,20 +36,39 @@ class InsideLoop:
     def __call__(self, frame: SensorFrame) -> ActuatorFrame:
         """One tick of the loop at the time of the frame."""
         now, loop = frame.t_ns, self.loop
-        loop.imu_step(ImuSample(frame.imu_valid, now, *frame.accel, *frame.gyro), now)
+        motion = ImuSample(frame.imu_valid, now, *frame.accel, *frame.gyro)
+        loop.imu_step(motion, now)
+        if self._recording is not None:
+            self._record(Kind.IMU, now, steps.imu_inputs(motion, Restart.NONE), steps.imu_outputs(loop))
         measured = (frame.pressure_pa, frame.temperature_c)
         if measured != self._baro:
             self._baro = measured
-            loop.baro_step(BaroSample(frame.baro_valid, now, *measured))
+            air = BaroSample(frame.baro_valid, now, *measured)
+            loop.baro_step(air)
+            if self._recording is not None:
+                self._record(Kind.BARO, now, steps.baro_inputs(air), b"")
         loop.estimator_step(now)
-        loop.control_step(now, self._closed, None, None)
+        if self._recording is not None:
+            self._record(Kind.ESTIMATOR, now, b"", steps.estimate_outputs(loop.native_estimate))
+        decided = loop.control_step(now, self._closed, None, None)
+        if self._recording is not None:
+            inputs = steps.control_inputs(self._closed, None, None)
+            self._record(Kind.CONTROL, now, inputs, steps.control_outputs(decided))
         if now >= self._due_ns:
             self._due_ns = now + self._period_ns
             out = loop.actuator_step(now, connected=True)
             self.reasons[out.reason] += 1
+            if self._recording is not None:
+                self._record(Kind.ACTUATOR, now, steps.actuator_inputs(True, True), steps.actuator_outputs(out))
             a, b, c, d = (turned(pulse, servo) for pulse, servo in zip(out.pulses, self._settings.servos, strict=True))
             self._answer = (True, (a, b, c, d))
         return ActuatorFrame(frame.seq, now, *self._answer)
+
+    def _record(self, kind: Kind, now: int, inputs: bytes, outputs: bytes) -> None:
+        """Hand a step to the recorder."""
+        if self._recording is not None:
+            self._recording.push(steps.record(kind, self._recorded, now, inputs, outputs))
+            self._recorded += 1
 
 
 def turned(pulse_us: int, servo: Servo) -> float:

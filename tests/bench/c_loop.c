@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The peer of the scan: a loop in C on the same absolute schedule, with the same scheduling class and locked memory.
+ * The peer of the scan and of the control loop: a loop in C on the same absolute schedule, with the same scheduling
+ * class and locked memory.
  * Arguments: period in ns, number of wake-ups, SCHED_FIFO priority (0: none). Prints how late each wake-up was, in ns.
  */
 #include <sched.h>
