@@ -68,11 +68,19 @@ class ControlProcess(ChildProcess):
 
     @classmethod
     def spawn(
-        cls, config: str, switch: EdgeInput | None = None, places: Places = USUAL_PLACES, record: bool = False
+        cls,
+        config: str,
+        switch: EdgeInput | None = None,
+        places: Places = USUAL_PLACES,
+        record: bool = False,
+        simulated: bool = False,
+        limit_ns: int = LIMIT_NS,
     ) -> ControlProcess:
-        """Start the process for the text of a configuration; `switch` is the kill switch's line.
+        """Start the process for the text of a configuration; `switch` is the kill switch's line, `limit_ns` how long
+        after its slot a step may end before the process counts as hung.
 
-        With `record` its steps have to be taken out of `recording` several times a second.
+        With `simulated` it has simulated devices whatever the configuration says. With `record` its steps have to be
+        taken out of `recording` several times a second.
 
         Call it in the main thread: the process ends when the thread that spawned it ends. Raises ControlSettingsError,
         MailboxError, SegmentError or OSError, with nothing left behind.
@@ -117,7 +125,8 @@ class ControlProcess(ChildProcess):
                 controller_box=controller,
                 recording=-1 if recording is None else recording.fd,
                 switch=handle,
-                limit_ns=LIMIT_NS,
+                simulated=int(simulated),
+                limit_ns=limit_ns,
                 supervisor_ns=SUPERVISOR_NS,
                 memory=MEMORY,
                 readable=READABLE,

@@ -24,6 +24,8 @@ class ControlJob:
     """Descriptor of the ring that takes every step; -1 when nobody records."""
     switch: str
     """Handle of the kill switch's line; empty without one."""
+    simulated: int
+    """1 for simulated devices whatever the configuration says, else 0."""
     limit_ns: int
     supervisor_ns: int
     memory: int

@@ -96,6 +96,10 @@ class LoopRunner:
         self._timing: dict[str, bool | int] = {"sim_mode": bool(settings.runtime.sim_mode)}
         self._turn = 0
 
+    def heartbeat(self, wake_ns: int) -> None:
+        """The sign of life for a wake-up planned at `wake_ns`."""
+        self._parts.writer.heartbeat(wake_ns + self._parts.limit_ns)
+
     def run(self) -> None:
         """Run until told to end; always leaves by EndError."""
         parts = self._parts
@@ -103,7 +107,7 @@ class LoopRunner:
         groups = Groups(self._groups, start)
         wake = start
         while True:
-            parts.writer.heartbeat(wake + parts.limit_ns)
+            self.heartbeat(wake)
             now = sleep_until(wake)
             if now - parts.ring.touched_ns > parts.supervisor_ns:
                 raise EndError("the supervisor gives no sign of life")
