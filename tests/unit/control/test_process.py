@@ -223,7 +223,7 @@ HARDWARE = QUIET + '[runtime]\nsim_mode = false\n[imu]\nspi_device = "/dev/spide
 
 
 @pytest.mark.parametrize(
-    ("config", "words"), [(HARDWARE, "spidev"), (QUIET + "[sim_net]\nenabled = true\n", "no network")]
+    ("config", "words"), [(HARDWARE, "spidev"), (QUIET + "[sim_net]\nenabled = true\n", "no bridge")]
 )
 def test_it_does_not_start_without_its_devices(places: Places, config: str, words: str) -> None:
     process = ControlProcess.spawn(config, places=places)

@@ -19,7 +19,7 @@ from pilotlight.io.drivers import simulated_path
 from pilotlight.io.pulse import PulseChannel
 from pilotlight.io.simulated import SimulatedChip
 from pilotlight.runtime.control import child
-from pilotlight.runtime.control import supervisor as supervising
+from pilotlight.runtime.control import plan as plan_module
 from pilotlight.runtime.control.notes import LoopState
 from pilotlight.runtime.control.restarts import FIRST_S, LONGEST_S, WITHIN_S, Restarts
 from pilotlight.runtime.control.samples import Reason
@@ -113,15 +113,11 @@ def driven(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, list[int]]]:
         found.append((time.monotonic(), [channel.first_us for channel in channels]))
         return []
 
-    monkeypatch.setattr(child, "drive_safe", drive)
-    monkeypatch.setattr(supervising.Plan, "real", True)
-    real = child.drive_failsafe
-
     def as_real(settings: Any) -> list[str]:
         return drive(child.pulse_channels(settings, child.Mapper(settings.servos, 0.0).failsafe_pulses()))
 
-    monkeypatch.setattr(supervising, "drive_failsafe", as_real)
-    assert real is not as_real
+    monkeypatch.setattr(plan_module.Plan, "real", True)
+    monkeypatch.setattr(plan_module, "drive_failsafe", as_real)
     return found
 
 

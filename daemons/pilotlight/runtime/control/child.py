@@ -75,12 +75,14 @@ class ControlProcess(ChildProcess):
         record: bool = False,
         simulated: bool = False,
         limit_ns: int = LIMIT_NS,
+        simulator: tuple[int, int] | None = None,
     ) -> ControlProcess:
         """Start the process for the text of a configuration; `switch` is the kill switch's line, `limit_ns` how long
         after its slot a step may end before the process counts as hung.
 
-        With `simulated` it has simulated devices whatever the configuration says. With `record` its steps have to be
-        taken out of `recording` several times a second.
+        `simulator` are the descriptors of the messages from and to the bridge of a simulator, if the loop flies with
+        one. With `simulated` it has simulated devices whatever the configuration says. With `record` its steps have to
+        be taken out of `recording` several times a second.
 
         Call it in the main thread: the process ends when the thread that spawned it ends. Raises ControlSettingsError,
         MailboxError, SegmentError or OSError, with nothing left behind.
@@ -125,6 +127,8 @@ class ControlProcess(ChildProcess):
                 controller_box=controller,
                 recording=-1 if recording is None else recording.fd,
                 switch=handle,
+                simulator=-1 if simulator is None else simulator[0],
+                commands=-1 if simulator is None else simulator[1],
                 simulated=int(simulated),
                 limit_ns=limit_ns,
                 supervisor_ns=SUPERVISOR_NS,
@@ -137,7 +141,7 @@ class ControlProcess(ChildProcess):
                     env=ENVIRONMENT,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    pass_fds=(*fds, *lines, *([] if recording is None else [recording.fd])),
+                    pass_fds=(*fds, *lines, *(simulator or ()), *([] if recording is None else [recording.fd])),
                     cwd=Path("/"),
                 )
             finally:

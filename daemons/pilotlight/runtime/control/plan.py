@@ -12,6 +12,7 @@ from pilotlight.io.drivers import simulated_path, watch
 from pilotlight.io.edges import EdgeInput
 from pilotlight.io.lines import Address, LineConfig
 from pilotlight.io.simulated import SimulatedChip
+from pilotlight.runtime.control.child import drive_failsafe
 from pilotlight.runtime.control.loading import content, read
 from pilotlight.runtime.control.settings import ControlSettings
 from pilotlight.runtime.settings import CONTROL_CONFIG, ControlOptions
@@ -31,6 +32,12 @@ class Plan:
     def real(self) -> bool:
         """Whether it is about real devices."""
         return not self.settings.runtime.sim_mode and not self.simulated
+
+    def drive_failsafe(self) -> None:
+        """From any thread, whoever holds the servos. OSError with every one that did not take its position."""
+        problems = drive_failsafe(self.settings) if self.real else []
+        if problems:
+            raise OSError("; ".join(problems))
 
     @property
     def period_s(self) -> float:

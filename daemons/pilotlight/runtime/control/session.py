@@ -10,6 +10,7 @@ from pilotlight.io.edges import EdgeInput
 from pilotlight.runtime.commands import Message, Report
 from pilotlight.runtime.control import orders
 from pilotlight.runtime.control.child import ControlProcess
+from pilotlight.runtime.control.simdoor import SimulatorDoor
 from pilotlight.runtime.guard import Guard
 from pilotlight.tags import now_ns
 
@@ -31,13 +32,16 @@ class Session:
         drive_failsafe: Callable[[], None],
         lost: Callable[[ControlProcess, str], None],
         notice: Callable[[str], None],
+        door: SimulatorDoor | None = None,
     ) -> None:
-        """`switch` is the line of the kill switch, given back with `close`; `notice` gets what people should read.
+        """`switch` is the line of the kill switch, `door` where a simulator's bridge finds it: `close` closes both.
+        `notice` gets what people should read.
 
         `drive_failsafe` is called by the guard's thread when the process dies or hangs, and then `lost`, with why.
         """
         self.process = process
         self._switch = switch
+        self._door = door
         self._notice = notice
         self._lost = lost
         self._loop = asyncio.get_running_loop()
@@ -92,8 +96,9 @@ class Session:
         self._mute("it was ended")
         self._guard.forget(self.process)
         self._guard.stop()
-        if self._switch is not None:
-            self._switch.close()
+        for held in (self._switch, self._door):
+            if held is not None:
+                held.close()
         self.process.close()
 
     def _report_fault(self, process: ControlProcess, reason: str) -> None:

@@ -10,17 +10,19 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 from pilotlight.io.config import IoSettings
 from pilotlight.io.lines import LineError
-from pilotlight.runtime.control.child import ControlProcess, drive_failsafe
+from pilotlight.runtime.control.child import ControlProcess
 from pilotlight.runtime.control.loading import ControlSettingsError
 from pilotlight.runtime.control.notes import LoopNotes, LoopState
 from pilotlight.runtime.control.plan import Plan, hold_switch, make_plan
 from pilotlight.runtime.control.restarts import Restarts
 from pilotlight.runtime.control.session import Session, SessionError
+from pilotlight.runtime.control.simdoor import SimulatorDoor, wanted
 from pilotlight.runtime.exclusive import one_at_a_time
 from pilotlight.runtime.settings import ControlOptions
 from pilotlight.runtime.verdicts import SupervisorError
@@ -184,15 +186,19 @@ class LoopSupervisor:
         plan = self.plan
         assert plan is not None
         self._now(LoopState.STARTING)
-        switch = hold_switch(plan.settings, self._io)
-        try:
-            limit_ns = self._options.limit_ms * 1_000_000
-            process = ControlProcess.spawn(plan.text, switch, self._places, simulated=plan.simulated, limit_ns=limit_ns)
-        except BaseException:
+        with ExitStack() as undo:
+            switch = hold_switch(plan.settings, self._io)
             if switch is not None:
-                switch.close()
-            raise
-        self._session = session = Session(process, switch, self._drive_failsafe, self._lost, self._notice)
+                undo.callback(switch.close)
+            door = SimulatorDoor(plan.settings) if wanted(plan.settings) else None
+            if door is not None:
+                undo.callback(door.close)
+            bridge, limit_ns = None if door is None else door.descriptors, self._options.limit_ms * 1_000_000
+            process = ControlProcess.spawn(
+                plan.text, switch, self._places, simulated=plan.simulated, limit_ns=limit_ns, simulator=bridge
+            )
+            undo.pop_all()
+        self._session = session = Session(process, switch, self._drive_failsafe, self._lost, self._notice, door)
         await session.begin(self._options.start_timeout_ms / 1000)
         self._now(LoopState.RUNNING)
         self._notes.say("INFO", "the control loop runs")
@@ -202,11 +208,8 @@ class LoopSupervisor:
             )
 
     def _drive_failsafe(self) -> None:
-        """From any thread; OSError with every servo that did not take its position."""
-        plan = self.plan
-        problems = drive_failsafe(plan.settings) if plan is not None and plan.real else []
-        if problems:
-            raise OSError("; ".join(problems))
+        if self.plan is not None:
+            self.plan.drive_failsafe()
 
     async def _end(self, why: str) -> None:
         """No process has the servos, and none will by itself: they are in failsafe."""
