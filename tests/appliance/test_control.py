@@ -21,6 +21,8 @@ SECTIONS = (
 )
 CONFIG = "".join(f"[{name}]\n" for name in SECTIONS.split()) + "[runtime]\nlog_period_ms = 100\n"
 SETTINGS = "control: {set_points: {roll: plc.INSTANCE0.LEVEL, limit_rad: 3}}\n"
+EXPOSURE_LIMIT = 2.0
+IMU_STALE = 2
 SOON_S = 20.0
 BACK_S = 10.0 + 25.0  # the watchdog's time, and a start on a busy machine
 
@@ -50,7 +52,7 @@ def tag(appliance: Contained, name: str) -> Any:
     return json.loads(run(appliance, f"pilotlight tags read --json control.{name}").splitlines()[0])["value"]
 
 
-def wait_for_tag(appliance: Contained, name: str, wanted: float) -> None:
+def wait_for_tag(appliance: Contained, name: str, wanted: float | bool) -> None:
     seen: Any = None
     for _ in deadline(SOON_S, every_s=0.1):
         seen = tag(appliance, name)
@@ -160,6 +162,31 @@ def test_it_ends_with_the_runtime_and_comes_back_with_it(loop: Contained, signal
     wait_until_active(loop, "runtime", daemon, BACK_S)
     assert loop.execute(f"test -e /proc/{loop_pid}")[0] != 0
     wait_for(loop, "RUNNING")
+
+
+def test_the_bridge_to_a_simulator_comes_with_the_loop_and_goes_with_it(loop: Contained) -> None:
+    exposure = run(loop, "systemd-analyze security --offline=true --no-pager pilotlight-simnet.service | tail -1")
+    assert float(exposure.split(":")[1].split()[0]) <= EXPOSURE_LIMIT, exposure
+    assert loop.execute("systemctl is-active pilotlight-simnet")[0] != 0
+    write(loop, "control.toml", CONFIG + "[timeouts]\nimu_stale_ms = 200\n[sim_net]\nenabled = true\n")
+    assert bus(loop, "runtime", "ControlReload") == ["RUNNING"]
+    wait_for_tag(loop, "Servo.Reason", IMU_STALE)
+    # The simulator flies for a while in the container's own network; the loop takes its samples and steers.
+    run(loop, "systemd-run --unit flight -p RuntimeMaxSec=60 /usr/bin/pilotlight control simulate --duration-sec 50")
+    wait_for_tag(loop, "Status.sim_net_actuator_client_connected", True)
+    wait_for_tag(loop, "Servo.Reason", 0)
+    frames = tag(loop, "Status.sim_net_sensor_frames")
+    assert frames > 0
+    pid = run(loop, "systemctl show --value -p MainPID pilotlight-simnet").strip()
+    run(loop, f"kill -STOP {pid}")
+    wait_for_tag(loop, "Servo.Reason", IMU_STALE)
+    run(loop, f"kill -KILL {pid}; systemctl stop flight")
+    write(loop, "control.toml", CONFIG)
+    assert bus(loop, "runtime", "ControlReload") == ["RUNNING"]
+    for _ in deadline(SOON_S, every_s=0.2):
+        if loop.execute("systemctl is-active pilotlight-simnet")[1].strip() == "inactive":
+            return
+    raise AssertionError("the bridge does not end")
 
 
 def test_stopped_it_stays_stopped_over_a_restart(loop: Contained) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bridge as a process between a simulator over TCP and the loop's shared memory: neither side waits for the other."""
+"""The bridge as a process between a simulator over TCP and the loop: neither of the two ever waits for the other."""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ def test_it_may_write_its_state_its_segments_and_the_pulse_generators_alone() ->
     assert values("ReadWritePaths") == [
         "/data/pilotlight/runtime",
         "/run/pilotlight/runtime",
+        "/run/pilotlight/simnet",
         "/run/pilotlight/segments/plc",
         "/run/pilotlight/segments/control",
         "-/sys/devices/platform",
@@ -57,6 +58,17 @@ def test_it_is_in_the_group_of_the_devices() -> None:
 def test_the_network_stays_away_from_it() -> None:
     assert values("PrivateNetwork") == ["yes"]
     assert values("RestrictAddressFamilies") == ["AF_UNIX"]
+
+
+def test_the_bridge_to_a_simulator_has_loopback_and_nothing_else() -> None:
+    text = (ROOT / "units/systemd/pilotlight-simnet.service").read_text().splitlines()
+    wanted = {"User=pilotlight-simnet", "IPAddressDeny=any", "IPAddressAllow=localhost", "PrivateDevices=yes"}
+    assert wanted <= set(text)
+    assert [line for line in text if line.startswith(("ReadWritePaths", "SupplementaryGroups", "DeviceAllow"))] == []
+    assert "PathExists=/run/pilotlight/simnet/socket" in (ROOT / "units/systemd/pilotlight-simnet.path").read_text()
+    tmpfiles = (ROOT / "units/tmpfiles/pilotlight.conf").read_text().splitlines()
+    folders = [line.split() for line in tmpfiles if line.startswith("d /run/pilotlight/simnet ")]
+    assert folders == [["d", "/run/pilotlight/simnet", "2750", "pilotlight-runtime", "pilotlight-simnet"]]
 
 
 def test_exported_channels_can_be_written_by_the_group_and_the_rest_cannot(tmp_path: Path) -> None:
