@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Coroutine
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pilotlight.io.config import IoSettings
@@ -52,6 +53,7 @@ class LoopSupervisor:
         self._timer: asyncio.TimerHandle | None = None
         self._session: Session | None = None
         self._closed = False
+        self._wanted = True
         self.plan: Plan | None = None
         """The configuration that is run, or would be."""
         self.refusal = ""
@@ -86,8 +88,8 @@ class LoopSupervisor:
 
     def open(self, run: bool, fault: str) -> None:
         """Begin: read the configuration and, when there is one, start the loop; `run` False leaves it stopped."""
-        self.last_fault = fault
-        self._run_task(self._open(run))
+        self.last_fault, self._wanted = fault, run
+        self._run_task(self._open())
 
     async def start(self) -> LoopState:
         """Run the loop. Faults so far are forgotten."""
@@ -95,6 +97,7 @@ class LoopSupervisor:
             self._check_plan()
             if self.state is LoopState.RUNNING:
                 raise SupervisorError("AlreadyRunning", "the control loop runs already; nothing was changed")
+            self._wanted = True
             self._restarts.forget()
             await self._begin_or_say()
             await self._notes.remember(True, self.last_fault)
@@ -106,6 +109,7 @@ class LoopSupervisor:
             self._check_plan()
             if self.state is LoopState.STOPPED:
                 raise SupervisorError("AlreadyStopped", "the control loop does not run; servos are in failsafe")
+            self._wanted = False
             await self._end("it was told to stop")
             await self._notes.remember(False, self.last_fault)
         return self.state
@@ -113,7 +117,6 @@ class LoopSupervisor:
     async def reload(self) -> LoopState:
         """Read the configuration again and run the loop with it; one that is refused changes nothing."""
         async with one_at_a_time(self._changing):
-            ran = self.state is not LoopState.STOPPED
             self._read()
             if self.refusal:
                 raise SupervisorError("Failed", self.refusal)
@@ -121,7 +124,7 @@ class LoopSupervisor:
                 await self._end("its configuration was read again")
             if self.plan is None:
                 self._now(LoopState.OFF)
-            elif ran:
+            elif self._wanted:
                 self._restarts.forget()
                 await self._begin_or_say()
             else:
@@ -136,12 +139,12 @@ class LoopSupervisor:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._end("the runtime ends")
 
-    async def _open(self, run: bool) -> None:
+    async def _open(self) -> None:
         async with one_at_a_time(self._changing):
             self._read()
             if self.plan is None:
                 self._now(LoopState.REFUSED if self.refusal else LoopState.OFF)
-            elif not run:
+            elif not self._wanted:
                 self._now(LoopState.STOPPED)
             else:
                 await self._try()
@@ -198,14 +201,14 @@ class LoopSupervisor:
                 plan.text, switch, self._places, simulated=plan.simulated, limit_ns=limit_ns, simulator=bridge
             )
             undo.pop_all()
-        self._session = session = Session(process, switch, self._drive_failsafe, self._lost, self._notice, door)
+        notice = partial(self._notes.say, "WARNING")
+        self._session = session = Session(process, switch, self._drive_failsafe, self._lost, notice, door)
         await session.begin(self._options.start_timeout_ms / 1000)
         self._now(LoopState.RUNNING)
         self._notes.say("INFO", "the control loop runs")
-        if plan.settings.runtime.run_duration_s > 0:
-            self._timer = self._loop.call_later(
-                plan.settings.runtime.run_duration_s, lambda: self._run_task(self._time_is_over(session))
-            )
+        duration_s = plan.settings.runtime.run_duration_s
+        if duration_s > 0:
+            self._timer = self._loop.call_later(duration_s, lambda: self._run_task(self._time_is_over(session)))
 
     def _drive_failsafe(self) -> None:
         if self.plan is not None:
@@ -256,6 +259,7 @@ class LoopSupervisor:
             reason = f"{reason}; {error}"
         self.last_fault = reason
         self._notes.say("ERROR", reason)
+        self._cancel_timer()
         delay_s = self._restarts.after_fault(self._loop.time())
         if delay_s is None:
             self._now(LoopState.ERROR)
@@ -289,9 +293,6 @@ class LoopSupervisor:
     def _now(self, state: LoopState) -> None:
         self.state = state
         self._notes.changed()
-
-    def _notice(self, text: str) -> None:
-        self._notes.say("WARNING", text)
 
     def _run_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
