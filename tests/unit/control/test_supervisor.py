@@ -241,7 +241,7 @@ class Motion:
             raise ZeroDivisionError("a mistake in a driver")
         return None
 
-def open_devices(settings, switch):
+def open_devices(settings, switch, link):
     servos = SimulatedPulses([servo.neutral_pwm_us for servo in settings.servos])
     servos.start(1)
     return Devices(Motion(), ComputedAir(), servos, switch, 0)
