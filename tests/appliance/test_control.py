@@ -172,7 +172,8 @@ def test_the_bridge_to_a_simulator_comes_with_the_loop_and_goes_with_it(loop: Co
     assert bus(loop, "runtime", "ControlReload") == ["RUNNING"]
     wait_for_tag(loop, "Servo.Reason", IMU_STALE)
     # The simulator flies for a while in the container's own network; the loop takes its samples and steers.
-    run(loop, "systemd-run --collect --unit flight -p RuntimeMaxSec=60 /usr/bin/pilotlight control simulate --duration-sec 50")
+    flight = "/usr/bin/pilotlight control simulate --duration-sec 50"
+    run(loop, f"systemd-run --collect --unit flight -p RuntimeMaxSec=60 {flight}")
     wait_for_tag(loop, "Status.sim_net_actuator_client_connected", True)
     wait_for_tag(loop, "Servo.Reason", 0)
     frames = tag(loop, "Status.sim_net_sensor_frames")
