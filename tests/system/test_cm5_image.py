@@ -225,8 +225,10 @@ def test_modules_of_our_own_are_for_exactly_this_kernel(opened: Opened, name: st
 
 def test_the_root_is_that_of_this_board(opened: Opened) -> None:
     assert "VARIANT_ID=cm5\n" in (opened.root / "usr/lib/os-release").read_text()
-    for name in ("modules-load.d/cm5.conf", "systemd/system.conf.d/watchdog.conf", "udev/rules.d/61-cm5-gpio.rules"):
+    for name in ("modules-load.d/cm5.conf", "systemd/system.conf.d/watchdog.conf"):
         assert (opened.root / "usr/lib" / name).is_file()
+    for name in ("60-pilotlight-gpio", "60-pilotlight-control", "61-cm5-gpio", "61-cm5-control"):
+        assert (opened.root / f"usr/lib/udev/rules.d/{name}.rules").is_file()
     assert hashlib.sha256((opened.root / "usr/share/pilotlight/etc/runtime.yaml").read_bytes()).digest() == (
         hashlib.sha256((OWN / "etc/runtime.yaml").read_bytes()).digest()
     )

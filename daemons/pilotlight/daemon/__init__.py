@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .service import deferred as deferred
     from .settings import Settings as Settings
     from .settings import load_settings as load_settings
+    from .settings import settings_path as settings_path
     from .state import StateFile as StateFile
     from .state import state_directory as state_directory
     from .state import sync_directory as sync_directory
@@ -58,7 +59,7 @@ _HOME = {
     "log": ("Logger", "logger"),
     "process": ("Context", "run"),
     "service": ("Reply", "Service", "command", "deferred"),
-    "settings": ("Settings", "load_settings"),
+    "settings": ("Settings", "load_settings", "settings_path"),
     "state": ("StateFile", "state_directory", "sync_directory", "write_atomic"),
     "variant": ("Typed",),
 }

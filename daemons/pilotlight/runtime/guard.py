@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The thread that watches the scan process: a crash or a hang drives the outputs safe at once.
+"""The thread that watches a real-time child: a crash or a hang drives the outputs safe at once.
 
 It does nothing else, waits for nothing but the process and its deadlines, and takes no lock that is held across a
 wait, so that what the rest of the daemon does cannot delay it by more than the interpreter's switching time.
@@ -11,29 +11,30 @@ import os
 import select
 import threading
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
-from pilotlight.runtime.process import END_S, ScanProcess
+from pilotlight.runtime.children import END_S, ChildProcess
 from pilotlight.tags import SegmentError, now_ns
 
 PULSE_NS = 50_000_000
-"""Longest wait; the guard's sign of life goes to every scan process this often."""
+"""Longest wait; the guard's sign of life goes to every child that it keeps this often."""
+
+Child = TypeVar("Child", bound=ChildProcess)
 
 
-class Guard:
-    """Watches one scan process at a time.
+class Guard(Generic[Child]):
+    """Watches one child at a time.
 
     `drive_safe` gives all outputs their safe values (OSError when a chip refuses). `report` is called from the guard's
     thread with the process and the reason, after outputs are safe and the process is gone.
     """
 
-    def __init__(
-        self, drive_safe: Callable[[], None], report: Callable[[ScanProcess, str], None], priority: int
-    ) -> None:
+    def __init__(self, drive_safe: Callable[[], None], report: Callable[[Child, str], None], priority: int) -> None:
         self._drive_safe = drive_safe
         self._report = report
         self._priority = priority
-        self._watched: ScanProcess | None = None
-        self._kept: set[ScanProcess] = set()
+        self._watched: Child | None = None
+        self._kept: set[Child] = set()
         self._lock = threading.Lock()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._stop = False
@@ -52,18 +53,18 @@ class Guard:
         self._thread.join(END_S)
         os.close(self._wake)
 
-    def keep(self, process: ScanProcess) -> None:
+    def keep(self, process: Child) -> None:
         """Give `process` signs of life from now on."""
         with self._lock:
             self._kept.add(process)
 
-    def watch(self, process: ScanProcess | None) -> None:
+    def watch(self, process: Child | None) -> None:
         """Watch this process and no other."""
         with self._lock:
             self._watched = process
         os.eventfd_write(self._wake, 1)
 
-    def forget(self, process: ScanProcess) -> None:
+    def forget(self, process: Child) -> None:
         """Neither watch nor keep this process any more; it may be closed then."""
         with self._lock:
             self._kept.discard(process)
@@ -75,7 +76,7 @@ class Guard:
             try:
                 os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(self._priority))
             except PermissionError:
-                # Refused or not is said once, by the scan process, which needs it more.
+                # Refused or not is said once, by the child, which needs it more.
                 self._priority = 0
         while not self._stop:
             self.alive_ns = now = now_ns()
@@ -98,7 +99,7 @@ class Guard:
             else:
                 self._wait(None if self._watched is None else process, until - now)
 
-    def _contain(self, process: ScanProcess, reason: str) -> None:
+    def _contain(self, process: Child, reason: str) -> None:
         """Outputs safe, process gone, outputs safe again in case its last act was to write them."""
         problems = [reason, self._safe()]
         process.kill()
@@ -113,7 +114,7 @@ class Guard:
             return f"an output could not be driven safe: {error}"
         return ""
 
-    def _wait(self, process: ScanProcess | None, duration_ns: int) -> None:
+    def _wait(self, process: Child | None, duration_ns: int) -> None:
         """Until the process ends, the time is over or the watched process changes."""
         waits = [self._wake] if process is None else [self._wake, process.pidfd]
         ready, _, _ = select.select(waits, [], [], (duration_ns + 200_000) / 1e9)
@@ -121,7 +122,7 @@ class Guard:
             os.eventfd_read(self._wake)
 
 
-def _inspect(process: ScanProcess, now: int) -> tuple[str, int]:
+def _inspect(process: ChildProcess, now: int) -> tuple[str, int]:
     """What is wrong with a process, empty when nothing is, and when it must have given its next sign of life."""
     reason = process.exit_reason()
     if reason or process.reader is None:
@@ -133,4 +134,4 @@ def _inspect(process: ScanProcess, now: int) -> tuple[str, int]:
     late = now - deadline
     if late <= 0:
         return "", deadline
-    return f"the scan did not end in time: it was {late / 1e6:.0f} ms past its deadline", now
+    return f"{process.work} did not end in time: it was {late / 1e6:.0f} ms past its deadline", now

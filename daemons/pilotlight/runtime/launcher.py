@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilotlight.io.drivers import Lines
+from pilotlight.runtime.children import PACKAGES
 from pilotlight.runtime.guard import Guard
 from pilotlight.runtime.job import Job
 from pilotlight.runtime.native import CELL_BYTES, Variable
-from pilotlight.runtime.process import PACKAGES, ScanError, ScanProcess
+from pilotlight.runtime.process import ScanError, ScanProcess
 from pilotlight.runtime.scantags import DescriptionError, own_tags, program_tag
 from pilotlight.runtime.settings import ScanSettings
 from pilotlight.tags import SegmentError, SegmentWriter
@@ -38,7 +39,9 @@ class LoadedProgram:
 class Launcher:
     """Prepares scan processes for the lines it is given."""
 
-    def __init__(self, lines: Lines, settings: ScanSettings, guard: Guard, notice: Callable[[str], None]) -> None:
+    def __init__(
+        self, lines: Lines, settings: ScanSettings, guard: Guard[ScanProcess], notice: Callable[[str], None]
+    ) -> None:
         self._lines = lines
         self._settings = settings
         self._guard = guard

@@ -4,68 +4,38 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import select
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import pilotlight
 from pilotlight.io import jobs
 from pilotlight.runtime import commands
+from pilotlight.runtime.children import END_S, ENVIRONMENT, ChildProcess, memory_of
 from pilotlight.runtime.commands import Command, Message, Report
 from pilotlight.runtime.job import Job
-from pilotlight.tags import CommandRing, SegmentReader, SegmentWriter, now_ns
+from pilotlight.tags import CommandRing, SegmentWriter, now_ns
 
 VERDICT_S = 2.0
 """How long a command may take until the scan process has reported its result."""
-END_S = 2.0
-"""How long a killed process may take to be gone."""
 EXIT_S = 0.1
 """How long its exit may take to show after its last report."""
 UNREAD_MAX = 512
 """More reports than a pipe holds."""
-PACKAGES = Path(pilotlight.__file__).parents[1]
-ENVIRONMENT = {
-    "PYTHONPATH": str(PACKAGES),
-    "LC_ALL": "C.UTF-8",
-    # Start-up reads files into large blocks. Blocks of their own are given back; holes in a locked heap are not.
-    "MALLOC_MMAP_THRESHOLD_": "8192",
-}
-_SIGNALS = {
-    "SIGSEGV": "invalid memory access",
-    "SIGBUS": "invalid memory access",
-    "SIGFPE": "division by zero or another arithmetic trap",
-    "SIGILL": "invalid instruction",
-    "SIGABRT": "the program aborted itself",
-    "SIGKILL": "killed from outside, or a real-time burst was too long",
-    "SIGXCPU": "a real-time burst was too long",
-}
-
-
-def memory_of(size: int) -> int:
-    """A descriptor of shared memory of so many bytes, all 0, whose size stays as it is. Raises OSError."""
-    descriptor = os.memfd_create("pilotlight-state", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    try:
-        os.ftruncate(descriptor, size)
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 class ScanError(Exception):
     """A scan process could not be started, did not answer, or ended. The message says why."""
 
 
-class ScanProcess:
-    """A spawned scan process. Its coroutines and callbacks belong to one asyncio loop; `kill` to any thread."""
+class ScanProcess(ChildProcess):
+    """A spawned scan process. Its coroutines and callbacks belong to one asyncio loop."""
+
+    what = "the scan process"
+    work = "the scan"
 
     def __init__(
         self,
@@ -76,22 +46,12 @@ class ScanProcess:
         saved: int,
         notice: Callable[[str], None],
     ) -> None:
-        self.pid = child.pid
-        self.pidfd = os.pidfd_open(child.pid)
-        self.ring = ring
-        self.reader: SegmentReader | None = None
-        self.ending = False
-        """True once it has been told to finish: to end with success is then no fault."""
-        self.last_words = ""
-        """Why it ended by itself, once `drain` has read it."""
+        super().__init__(child, writer, ring, reports, "plc")
         self.saved = saved
         """Descriptor of the memory with what its program remembered when it finished; -1 when it saves nothing."""
         self.stopped_itself: Callable[[ScanProcess], None] | None = None
         """Called when the program has asked to be stopped, and has been."""
         self._closed = False
-        self._child = child
-        self._writer = writer
-        self._reports = reports
         self._notice = notice
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = self._loop.create_future()
@@ -142,11 +102,6 @@ class ScanProcess:
         except TimeoutError:
             raise ScanError(f"the program was not initialised within {timeout_s:g} s") from None
 
-    def activate(self) -> None:
-        """Make its segment the present epoch. SegmentError when that fails."""
-        self._writer.activate()
-        self.reader = SegmentReader.open("plc")
-
     async def ask(self, kind: Command, argument: int = 0, value: bytes = b"") -> int:
         """Send a command and wait for its result, a code. ScanError when it does not come."""
         number = self.send(kind, argument, value)
@@ -175,34 +130,10 @@ class ScanProcess:
         except TimeoutError:
             raise ScanError(f"the scan did not end within {timeout_s:g} s") from None
 
-    def kill(self) -> None:
-        """Kill it at once. From any thread; harmless when it has ended."""
-        try:
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-
-    def ended(self) -> bool:
-        """Whether the process is gone. From any thread."""
-        return self._child.poll() is not None
-
-    def exit_reason(self) -> str:
-        """How the process has ended, in words; empty while it lives, and after it finished as told. From any thread."""
-        code = self._child.poll()
-        if code is None or (code == 0 and self.ending):
-            return ""
-        if code >= 0:
-            return f"the scan process ended with code {code}"
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            name = f"signal {-code}"
-        return f"the scan process ended by {name} ({_SIGNALS.get(name, 'no usual cause')})"
-
     def drain(self) -> None:
         """Read what it still has to say. Call it when the process is gone."""
         for _ in range(UNREAD_MAX):
-            if self._reports < 0:
+            if self.reports < 0:
                 return
             self._read_report()
 
@@ -212,38 +143,27 @@ class ScanProcess:
             return
         self._closed = True
         self.kill()
-        try:
-            self._child.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self._notice(f"process {self.pid} is not gone {END_S:g} s after it was killed")
-        if self._reports >= 0:
+        if self.reports >= 0:
             self._close_reports("the scan process was ended")
-        if self.reader is not None:
-            self.reader.close()
-        self._writer.close()
-        self.ring.close()
-        os.close(self.pidfd)
+        if not self.let_go():
+            self._notice(f"process {self.pid} is not gone {END_S:g} s after it was killed")
         if self.saved >= 0:
             os.close(self.saved)
 
     def _read_report(self) -> None:
         try:
-            data = os.read(self._reports, commands.REPORT)
-        except BlockingIOError:
-            return
-        if not data:
-            # Its end of the pipe is closed an instant before its exit can be read.
-            select.select([self.pidfd], [], [], EXIT_S)
-            self._close_reports(self.exit_reason() or "the scan process ended")
-            return
-        try:
-            message = commands.parse(data)
+            message = self.next_report()
         except ValueError as error:
             self._notice(f"process {self.pid} is killed because it reports nonsense: {error}")
             self.kill()
             self._close_reports("the scan process reported nonsense")
             return
-        self._take(message)
+        if message is not None:
+            self._take(message)
+        elif self.silent:
+            # Its end of the pipe is closed an instant before its exit can be read.
+            select.select([self.pidfd], [], [], EXIT_S)
+            self._close_reports(self.exit_reason() or "the scan process ended")
 
     def _take(self, message: Message) -> None:
         if message.kind is Report.READY and not self._ready.done():
@@ -264,9 +184,9 @@ class ScanProcess:
             self.stopped_itself(self)
 
     def _close_reports(self, reason: str) -> None:
-        self._loop.remove_reader(self._reports)
-        os.close(self._reports)
-        self._reports = -1
+        self._loop.remove_reader(self.reports)
+        os.close(self.reports)
+        self.reports, self.silent = -1, True
         self._refuse(reason)
 
     def _refuse(self, reason: str) -> None:

@@ -54,7 +54,7 @@ class Recovery:
         self.last_change = ""
         """How the last online change went; empty when there was none since the start."""
         priority = settings.priority + 1 if settings.priority else 0
-        self._guard = Guard(lines.drive_safe, self._report_fault, priority)
+        self._guard: Guard[ScanProcess] = Guard(lines.drive_safe, self._report_fault, priority)
         self._holder = Holder(lines, settings, self._guard, self.variables, retention, self._notice)
         self._guard.start()
         self._run_task(self._keep_retained())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The last net: whatever ended the daemon and its scan, give every output its safe value.
+"""The last net: whatever ended the daemon and its children, every output gets its safe value, every servo failsafe.
 
 Run by the unit after the daemon has ended (`ExecStopPost=`). The lines may still be held by processes that are just
 being killed, so it tries for a bounded time.
@@ -14,6 +14,10 @@ from pilotlight.daemon import DaemonError, load_settings, logger
 from pilotlight.io.config import IoSettings, PinMapError, pin_map
 from pilotlight.io.drivers import hold, line_counts
 from pilotlight.io.lines import LineError
+from pilotlight.runtime.control.child import drive_failsafe
+from pilotlight.runtime.control.loading import ControlSettingsError
+from pilotlight.runtime.control.plan import make_plan
+from pilotlight.runtime.settings import RuntimeSettings
 
 PATIENCE_S = 3.0
 PAUSE_S = 0.02
@@ -43,15 +47,33 @@ def make_safe(patience_s: float = PATIENCE_S) -> int:
         return len(lines.outputs)
 
 
+def put_servos_in_failsafe() -> list[str]:
+    """The servos of the control loop's configuration; a sentence for each that is not in failsafe.
+
+    Raises DaemonError or ControlSettingsError when the settings cannot be used: then no loop has driven a servo either,
+    unless they were changed meanwhile.
+    """
+    plan = make_plan(load_settings(RuntimeSettings, "runtime").control)
+    return drive_failsafe(plan.settings) if plan is not None else []
+
+
 def main() -> int:
-    """Returns 0, or 1 when outputs may not be safe."""
+    """Returns 0, or 1 when outputs or servos may not be safe."""
+    code = 0
     try:
         count = make_safe()
+        log.info(f"{count} outputs have their safe values", event="safe")
     except (DaemonError, PinMapError, LineError, OSError) as error:
         log.error(f"outputs could not be made safe: {error}", event="safe-failed")
-        return 1
-    log.info(f"{count} outputs have their safe values", event="safe")
-    return 0
+        code = 1
+    try:
+        problems = put_servos_in_failsafe()
+    except (DaemonError, ControlSettingsError) as error:
+        problems = [str(error)]
+    for problem in problems:
+        log.error(f"servos could not be put in failsafe: {problem}", event="safe-failed")
+        code = 1
+    return code
 
 
 if __name__ == "__main__":

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import Coroutine
 from typing import Any, ClassVar
 
-from pilotlight.daemon import Busy, DaemonError, InvalidArgument, Service, Typed, caller, command
+from pilotlight.daemon import InvalidArgument, Service, Typed, caller, command
 from pilotlight.io.lines import PinMap
 from pilotlight.runtime import build, reports, states, values
-from pilotlight.runtime.build import Builder, BuildFailed, Status
+from pilotlight.runtime.build import Builder
+from pilotlight.runtime.control.keeper import LoopKeeper
 from pilotlight.runtime.keeping import loaded
 from pilotlight.runtime.launcher import LoadedProgram
 from pilotlight.runtime.logring import LEVELS, LogRing
@@ -19,9 +17,9 @@ from pilotlight.runtime.notebook import Notebook, verdict
 from pilotlight.runtime.store import ProgramStore
 from pilotlight.runtime.supervisor import Supervisor
 from pilotlight.runtime.target import Debugger
+from pilotlight.runtime.uploads import Uploads
 from pilotlight.tags import SegmentError, Snapshot
 
-NAME_MAX = 128
 FRAME_MAX = 4096
 
 
@@ -38,21 +36,17 @@ class Runtime(Service):
         pin_map: PinMap,
         ring: LogRing,
         notebook: Notebook,
+        control: LoopKeeper,
     ) -> None:
         super().__init__()
         self._supervisor = supervisor
-        self._builder = builder
         self._store = store
         self._pin_map = pin_map
         self._ring = ring
-        self._notebook = notebook
+        self._control = control
         self._debugger = Debugger(supervisor, notebook.say)
-        self._builds = 0
-        self._pending = False
-        """A build has been asked for and not begun."""
-        self._activating = False
-        """A build is under way, or its program is being activated."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._uploads = Uploads(supervisor, builder, store, notebook, lambda: self.changed("BuildState"))
+        control.announce = lambda: self.changed("ControlState", "ControlFault", "ControlPid")
         notebook.service = self
 
     @property
@@ -91,21 +85,35 @@ class Runtime(Service):
     @property
     def BuildState(self) -> str:
         """What the last build is doing; it is a success only once its program has been activated."""
-        if self._pending:
-            return str(Status.UNZIPPING)
-        status = self._builder.status.status
-        return str(Status.COMPILING if self._activating and status is Status.SUCCESS else status)
+        return self._uploads.state
 
     @property
     def ForceCount(self) -> int:
         """How many variables are forced."""
         return len(self._supervisor.variables.forces)
 
+    @property
+    def ControlState(self) -> str:
+        """OFF, REFUSED, STOPPED, STARTING, RUNNING, WAITING or ERROR."""
+        return self._control.supervisor.state.name
+
+    @property
+    def ControlFault(self) -> str:
+        """Why the control loop last ended by itself."""
+        return self._control.supervisor.last_fault
+
+    @property
+    def ControlPid(self) -> int:
+        """Process number of the control loop."""
+        process = self._control.supervisor.process
+        return process.pid if process is not None else 0
+
     def problems(self) -> list[str]:
-        """What keeps the PLC from doing what it should."""
+        """What keeps the PLC, and the control loop, from doing what they should."""
+        found = self._control.problems()
         if self._supervisor.state is states.State.ERROR:
-            return [f"the program does not run, outputs are safe: {self._supervisor.last_fault}"]
-        return []
+            found.insert(0, f"the program does not run, outputs are safe: {self._supervisor.last_fault}")
+        return found
 
     def details(self) -> dict[str, Any]:
         """Own keys of Status."""
@@ -114,6 +122,7 @@ class Runtime(Service):
             "Program": self.Program,
             "LastFault": self.LastFault,
             "Lines": len(self._pin_map.lines),
+            "ControlState": self.ControlState,
         }
 
     @command
@@ -129,25 +138,11 @@ class Runtime(Service):
     @command
     def Build(self, archive: int, options: dict[str, Any]) -> str:
         """Begin to build an upload and, when it is built, to run it; the number of the build."""
-        unknown = sorted(set(options) - {"name", "user", "online"})
-        if unknown:
-            raise InvalidArgument(f"unknown options {', '.join(unknown)}; there are name, user and online")
-        online = bool(options.get("online", False))
-        name, user = str(options.get("name", "program"))[:NAME_MAX], str(options.get("user", ""))[:NAME_MAX]
-        if self._builder.busy or self._activating:
-            raise Busy("Runtime is compiling another program, please wait")
-        self._builds += 1
-        self._pending = self._activating = True
-        self._run(self._build(os.dup(archive), name, user or str(caller().user), online))
-        return str(self._builds)
+        return self._uploads.begin(archive, options, str(caller().user))
 
     def BuildStatus(self) -> dict[str, Any]:
         """The last build as the Editor polls it."""
-        status = build.BuildStatus() if self._pending else self._builder.status
-        answer: dict[str, Any] = {"Status": self.BuildState, "Log": Typed("as", status.log), "Program": status.program}
-        if status.exit_code is not None and self.BuildState != Status.COMPILING:
-            answer["ExitCode"] = Typed("i", status.exit_code)
-        return answer
+        return self._uploads.status()
 
     def Programs(self) -> list[dict[str, Any]]:
         """The stored programs, newest first."""
@@ -235,30 +230,28 @@ class Runtime(Service):
         """The builder has something new to show."""
         self.changed("BuildState")
 
+    @command
+    async def ControlStart(self) -> str:
+        """Run the control loop."""
+        return (await verdict(self._control.supervisor.start())).name
+
+    @command
+    async def ControlStop(self) -> str:
+        """End the control loop, servos in failsafe."""
+        return (await verdict(self._control.supervisor.stop())).name
+
+    @command
+    async def ControlReload(self) -> str:
+        """Read the configuration of the control loop again and run it."""
+        return (await verdict(self._control.supervisor.reload())).name
+
+    def ControlStatus(self) -> dict[str, Any]:
+        """How the control loop is."""
+        return self._control.status()
+
     async def close(self) -> None:
         """End a build that is under way."""
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _build(self, archive: int, name: str, user: str, online: bool) -> None:
-        self._pending = False
-        try:
-            info = await self._builder.build(archive, name, user)
-            program = loaded(self._store, info.id)
-            await verdict(self._supervisor.change(program) if online else self._supervisor.activate(program, True))
-            self._notebook.say("INFO", f"program {info.name}, uploaded by {user or 'nobody known'}, is active")
-        except (BuildFailed, Busy) as error:
-            self._notebook.say("ERROR", f"program {name} was not built, what ran goes on: {error}")
-        except DaemonError as error:
-            status = self._builder.status
-            status.log.append(f"[ERROR] The program was built but could not be activated: {error}\n")
-            status.status, status.exit_code = Status.FAILED, 1
-            self._notebook.say("ERROR", f"program {name} was built but not activated: {error}")
-        finally:
-            os.close(archive)
-            self._activating = False
-            self.changed("BuildState")
+        await self._uploads.close()
 
     def _variable(self, tag: str) -> tuple[LoadedProgram, int]:
         program = self._supervisor.loaded
@@ -274,8 +267,3 @@ class Runtime(Service):
             return process.reader.snapshot()
         except SegmentError:
             return None
-
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`runtime.yaml`: how programs are scanned and built. Every setting has a default; an empty file is a working file."""
+"""`runtime.yaml`: how programs are scanned and built, and how the control loop is kept.
+
+Every setting has a default; an empty file is a working file.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ from msgspec import Meta
 
 from pilotlight.daemon import Settings
 from pilotlight.runtime.build import BuildSettings
+
+CONTROL_CONFIG = "control.toml"
+PLC_TAG = r"^(plc\..+)?$"
 
 
 class ScanSettings(Settings, frozen=True):
@@ -34,8 +40,39 @@ class ScanSettings(Settings, frozen=True):
     """Address space of the scan process, the program included."""
 
 
+class SetPointSettings(Settings, frozen=True):
+    """Where the set-points of the loop's own controller come from: tags of the PLC program, such as `plc.Flight.Roll`.
+
+    An axis without a tag is turned to 0. Both count only together, and only while the program runs.
+    """
+
+    roll: Annotated[str, Meta(pattern=PLC_TAG, max_length=200)] = ""
+    pitch: Annotated[str, Meta(pattern=PLC_TAG, max_length=200)] = ""
+    limit_rad: Annotated[float, Meta(gt=0, le=3.14)] = 0.5
+    """The largest angle that a program may ask for; one beyond it makes both set-points 0."""
+    max_age_ms: Annotated[int, Meta(ge=20, le=10_000)] = 500
+    """How long ago the last scan may be."""
+
+
+class ControlOptions(Settings, frozen=True):
+    """The control loop. What the loop itself does is said in a file of its own, with the keys of rt_core."""
+
+    config: Annotated[str, Meta(min_length=1, max_length=4096)] = CONTROL_CONFIG
+    """The TOML file, in the folder of the settings when it is no absolute path. Without the file there is no loop."""
+    status_file: Annotated[str, Meta(max_length=4096)] = "rt_status.txt"
+    """Where the counters go, in the runtime's folder of /run when it is no absolute path; empty for nowhere."""
+    restarts: Annotated[int, Meta(ge=0, le=100)] = 5
+    """How often within a minute the loop is started again after a fault."""
+    start_timeout_ms: Annotated[int, Meta(ge=500, le=120_000)] = 10_000
+    """How long the process may take until its devices are open."""
+    limit_ms: Annotated[int, Meta(ge=10, le=60_000)] = 100
+    """How long after its slot a step may end before the loop counts as hung: servos in failsafe, process killed."""
+    set_points: SetPointSettings = SetPointSettings()
+
+
 class RuntimeSettings(Settings, frozen=True):
     """The whole file."""
 
     scan: ScanSettings = ScanSettings()
     build: BuildSettings = BuildSettings()
+    control: ControlOptions = ControlOptions()

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
+from pilotlight.runtime.exclusive import one_at_a_time
 from pilotlight.runtime.launcher import LoadedProgram
 from pilotlight.runtime.process import ScanError
 from pilotlight.runtime.recovery import Recovery
@@ -21,9 +20,6 @@ from pilotlight.runtime.states import State
 from pilotlight.runtime.takeover import Begin
 from pilotlight.runtime.trial import FaultFlags, Trial, faults_now
 from pilotlight.runtime.verdicts import SupervisorError
-
-BUSY_S = 8.0
-"""How long a command waits for another one to end."""
 
 
 class Supervisor(Recovery):
@@ -33,7 +29,7 @@ class Supervisor(Recovery):
     async def open(self, program: LoadedProgram | None, run: bool, fault: str) -> None:
         """Begin: with `program` running or stopped, or empty. A program that cannot be loaded leads to ERROR."""
         self.last_fault = fault
-        async with self._exclusive():
+        async with one_at_a_time(self._changing):
             self.program = program
             if program is None:
                 await self._watch_lines()
@@ -47,7 +43,7 @@ class Supervisor(Recovery):
 
     async def start(self) -> State:
         """Run the program: retentive variables as they are kept, all others from their initial values."""
-        async with self._exclusive():
+        async with one_at_a_time(self._changing):
             if self.program is None:
                 raise SupervisorError("NoProgram", "there is no program to run; outputs stay safe: upload one")
             if self.state is State.RUNNING:
@@ -65,7 +61,7 @@ class Supervisor(Recovery):
 
     async def stop(self) -> State:
         """Stop the logic, outputs safe."""
-        async with self._exclusive():
+        async with one_at_a_time(self._changing):
             if self.state is State.ERROR and self.program is not None:
                 await self._load(self.program, False)
             elif self.program is None:
@@ -81,7 +77,7 @@ class Supervisor(Recovery):
 
     async def activate(self, program: LoadedProgram, run: bool | None = None) -> State:
         """Put `program` in the place of the present one between two scans; `run` None keeps running or stopped."""
-        async with self._exclusive():
+        async with one_at_a_time(self._changing):
             await self._load(program, self.state is State.RUNNING if run is None else run)
             await self._notes.activated(program.id)
             await self._notes.remember(self.state is State.RUNNING, self.last_fault)
@@ -93,7 +89,7 @@ class Supervisor(Recovery):
 
         SupervisorError Refused when nothing runs or one of the two is of a kind that cannot be changed.
         """
-        async with self._exclusive():
+        async with one_at_a_time(self._changing):
             before, old = self.program, self.process
             if self.state is not State.RUNNING or before is None or old is None:
                 raise SupervisorError("Refused", "no program runs that could be changed; nothing was done: activate it")
@@ -121,7 +117,7 @@ class Supervisor(Recovery):
 
     async def forget_retained(self) -> None:
         """Drop the values kept for the program, so that all its variables begin as it says. SupervisorError."""
-        async with self._exclusive():
+        async with one_at_a_time(self._changing):
             if self.program is None:
                 raise SupervisorError("NoProgram", "there is no program whose values are kept")
             if self.state is State.RUNNING:
@@ -132,18 +128,6 @@ class Supervisor(Recovery):
             except OSError as error:
                 raise SupervisorError("Failed", f"the kept values cannot be removed: {error}") from None
             self._notes.say("INFO", f"the values kept for program {self.program.name} are forgotten")
-
-    @asynccontextmanager
-    async def _exclusive(self) -> AsyncIterator[None]:
-        """One change at a time; SupervisorError when the change under way takes too long."""
-        try:
-            await asyncio.wait_for(self._changing.acquire(), BUSY_S)
-        except TimeoutError:
-            raise SupervisorError("Busy", "another change is under way; nothing was changed: try again") from None
-        try:
-            yield
-        finally:
-            self._changing.release()
 
     async def _enter(self, state: State) -> None:
         try:

@@ -37,8 +37,8 @@ class Holder:
     """Has at most one process that holds the lines. `notice` gets what a person should read."""
 
     def __init__(
-        self, lines: Lines, settings: ScanSettings, guard: Guard, variables: Variables, retention: Retention,
-        notice: Callable[[str], None],
+        self, lines: Lines, settings: ScanSettings, guard: Guard[ScanProcess], variables: Variables,
+        retention: Retention, notice: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._lines = lines
         self._settings = settings

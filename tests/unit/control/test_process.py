@@ -15,7 +15,7 @@ from pilotlight.io.pulse import PulseChannel
 from pilotlight.io.simulated import SimulatedChip
 from pilotlight.runtime.commands import Message, Report
 from pilotlight.runtime.control import child, orders
-from pilotlight.runtime.control.child import ControlProcess
+from pilotlight.runtime.control.child import ControlProcess, drive_failsafe
 from pilotlight.runtime.control.loading import ControlSettingsError
 from pilotlight.runtime.control.looptags import status_of
 from pilotlight.runtime.control.samples import Reason
@@ -172,7 +172,7 @@ def test_orders_are_answered(start: Start) -> None:
     running.until(lambda: running.value("SetPoint.Pitch") == -0.5)
     assert running.result(running.process.set_points(4.0, 0.0)) == orders.REFUSED
     assert running.value("SetPoint.Roll") == 0.25
-    running.process._ring.push(b"nonsense")
+    running.process.ring.push(b"nonsense")
     running.until(
         lambda: any("makes no sense" in message.text for message in running.reports) or running.said(Report.ENDED)
     )
@@ -223,7 +223,7 @@ HARDWARE = QUIET + '[runtime]\nsim_mode = false\n[imu]\nspi_device = "/dev/spide
 
 
 @pytest.mark.parametrize(
-    ("config", "words"), [(HARDWARE, "spidev"), (QUIET + "[sim_net]\nenabled = true\n", "no network")]
+    ("config", "words"), [(HARDWARE, "spidev"), (QUIET + "[sim_net]\nenabled = true\n", "no bridge")]
 )
 def test_it_does_not_start_without_its_devices(places: Places, config: str, words: str) -> None:
     process = ControlProcess.spawn(config, places=places)
@@ -246,8 +246,7 @@ def test_a_failed_start_leaves_nothing_behind(places: Places) -> None:
     assert [path.name for path in places.shared.iterdir()] == [CONTROLLER_COMMAND.name[1:]]
 
 
-def test_a_parent_drives_real_servos_safe_and_no_others(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    process = start(ARMED + FAILSAFE).process
+def test_a_parent_drives_real_servos_safe_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     driven: list[tuple[int, int]] = []
 
     def drive(channels: Sequence[PulseChannel]) -> list[str]:
@@ -255,9 +254,8 @@ def test_a_parent_drives_real_servos_safe_and_no_others(start: Start, monkeypatc
         return ["one is not safe"]
 
     monkeypatch.setattr(child, "drive_safe", drive)
-    assert process.drive_failsafe() == []
-    process._settings = settings(FAILSAFE, HARDWARE_BOARD)
-    assert process.drive_failsafe() == ["one is not safe"]
+    assert drive_failsafe(settings(ARMED + FAILSAFE, "")) == []
+    assert drive_failsafe(settings(FAILSAFE, HARDWARE_BOARD)) == ["one is not safe"]
     assert driven == [(0, 1250), (1, 1250), (2, 1250), (3, 1250)]
 
 

@@ -124,7 +124,7 @@ def test_the_monitor_prints_once(status: Path, capsys: pytest.CaptureFixture[str
 
 def test_a_missing_file_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report_cli.main([str(tmp_path / "none"), "--once"]) == 1
-    assert "--status-file" in capsys.readouterr().err
+    assert "is the loop running?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ class FakeRuntime(Service):
 
     interface: ClassVar[str] = "io.pilotlight.Runtime1"
     Program, Identity, LastFault, LastChange, ScanPid = "blink", "0" * 32, "", "", 7
+    ControlState, ControlFault, ControlPid = "OFF", "", 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -143,3 +144,18 @@ class FakeRuntime(Service):
     @command
     def Unforce(self, tag: str) -> str:
         raise NotFound(f"There is no tag {tag}.")
+
+    @command
+    def ControlStart(self) -> str:
+        raise WrongState("There is no control loop here.")
+
+    @command
+    def ControlStop(self) -> str:
+        raise WrongState("There is no control loop here.")
+
+    @command
+    def ControlReload(self) -> str:
+        return self.ControlState
+
+    def ControlStatus(self) -> dict[str, Any]:
+        return {"State": self.ControlState}

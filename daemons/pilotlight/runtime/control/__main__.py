@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -25,8 +26,9 @@ from pilotlight.runtime.control.loading import ControlSettingsError, read
 from pilotlight.runtime.control.opening import open_devices
 from pilotlight.runtime.control.runner import EndError, LoopRunner, Parts
 from pilotlight.runtime.control.settings import ControlSettings
+from pilotlight.runtime.control.simlink import COMMANDS, STATE, SimulatorLink, box
 from pilotlight.runtime.control.toml import LARGEST_FILE
-from pilotlight.tags import CommandRing, SegmentError, SegmentWriter
+from pilotlight.tags import CommandRing, SegmentError, SegmentWriter, now_ns
 from pilotlight.tags.mailbox import Mailbox
 from pilotlight.tags.messages import CONTROLLER_COMMAND, ESTIMATOR_STATE, SENSOR_SNAPSHOT, Format
 
@@ -47,6 +49,8 @@ def main(arguments: Sequence[str]) -> int:
     except (BusError, ControlSettingsError, ImportError, PulseError, SegmentError, OSError, ValueError) as error:
         tell(Report.FAILED, 0, 0, str(error))
         return EXIT_FAILED
+    # The parent watches from READY on: the loop may begin that much later.
+    runner.heartbeat(now_ns())
     tell(Report.READY, 0, 0, "")
     return _run(runner, tell)
 
@@ -71,12 +75,17 @@ def _prepare(job: ControlJob, tell: Tell) -> LoopRunner:
     signal.signal(signal.SIGTERM, _parent_ended)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings, _ = read(os.pread(job.config, LARGEST_FILE, 0).decode(), "control.toml")
-    if settings.runtime.sim_mode and settings.sim_net.enabled:
-        raise ValueError("sim_net.enabled is true, and this process holds no network; set it to false")
+    if settings.runtime.sim_mode and settings.sim_net.enabled and job.simulator < 0:
+        raise ValueError("sim_net.enabled is true, and there is no bridge to a simulator; set it to false")
+    if job.simulated:
+        settings = replace(settings, runtime=replace(settings.runtime, sim_mode=True))
+    link = None
+    if job.simulator >= 0:
+        link = SimulatorLink(box(STATE, job.simulator, False), box(COMMANDS, job.commands, True))
     switch = inherit.edge_input(job.switch) if job.switch else None
     parts = Parts(
         settings,
-        open_devices(settings, switch),
+        open_devices(settings, switch, link),
         SegmentWriter.attach(job.segment),
         CommandRing.attach(job.ring),
         _box(settings.ipc.sensor_snapshot_shm, SENSOR_SNAPSHOT, job.sensor_box),

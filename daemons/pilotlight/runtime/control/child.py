@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +12,7 @@ from pathlib import Path
 from pilotlight.io import jobs
 from pilotlight.io.edges import EdgeInput
 from pilotlight.io.pulse import drive_safe
-from pilotlight.runtime import commands
-from pilotlight.runtime.commands import Message
+from pilotlight.runtime.children import END_S, ENVIRONMENT, ChildProcess, memory_of
 from pilotlight.runtime.control import orders
 from pilotlight.runtime.control.actuator import Mapper
 from pilotlight.runtime.control.controljob import ControlJob
@@ -25,7 +23,6 @@ from pilotlight.runtime.control.recording import RING_CAPACITY
 from pilotlight.runtime.control.settings import ControlSettings
 from pilotlight.runtime.control.steps import LARGEST
 from pilotlight.runtime.launcher import READABLE
-from pilotlight.runtime.process import ENVIRONMENT, memory_of
 from pilotlight.tags import CommandRing, SegmentWriter, now_ns
 from pilotlight.tags.mailbox import USUAL_PLACES, OwnedMailbox, Places
 from pilotlight.tags.messages import CONTROLLER_COMMAND, ESTIMATOR_STATE, SENSOR_SNAPSHOT
@@ -33,12 +30,24 @@ from pilotlight.tags.messages import CONTROLLER_COMMAND, ESTIMATOR_STATE, SENSOR
 LIMIT_NS = 100_000_000
 SUPERVISOR_NS = 2_000_000_000
 MEMORY = 256 << 20
-END_S = 2.0
-"""How long a killed process may take to be gone."""
 
 
-class ControlProcess:
+def drive_failsafe(settings: ControlSettings) -> list[str]:
+    """Put real servos in failsafe, whoever holds them: once the process died or hangs. Any thread may call it.
+
+    A sentence for each that is not; empty when all are, or none is real.
+    """
+    if settings.runtime.sim_mode or not settings.actuator.use_hardware:
+        return []
+    pulses = Mapper(settings.servos, settings.actuator.slew_limit_norm_per_sec).failsafe_pulses()
+    return drive_safe(pulse_channels(settings, pulses))
+
+
+class ControlProcess(ChildProcess):
     """A spawned control process. The parent has to `touch` it well within 2 s, and to read its reports."""
+
+    what = "the control process"
+    work = "a step of the control loop"
 
     def __init__(
         self,
@@ -50,25 +59,30 @@ class ControlProcess:
         reports: int,
         recording: CommandRing | None,
     ) -> None:
-        self.pid = child.pid
-        self.reports = reports
-        """Descriptor that becomes readable when there is a report; for the parent's event loop."""
+        super().__init__(child, writer, ring, reports, SEGMENT)
         self.recording = recording
         """Every step of the loop, for a `FlightRecorder`; None when nobody records."""
-        self._settings = settings
-        self._child = child
+        self.settings = settings
         self._boxes = boxes
-        self._writer = writer
-        self._ring = ring
         self._number = 0
 
     @classmethod
     def spawn(
-        cls, config: str, switch: EdgeInput | None = None, places: Places = USUAL_PLACES, record: bool = False
+        cls,
+        config: str,
+        switch: EdgeInput | None = None,
+        places: Places = USUAL_PLACES,
+        record: bool = False,
+        simulated: bool = False,
+        limit_ns: int = LIMIT_NS,
+        simulator: tuple[int, int] | None = None,
     ) -> ControlProcess:
-        """Start the process for the text of a configuration; `switch` is the kill switch's line.
+        """Start the process for the text of a configuration; `switch` is the kill switch's line, `limit_ns` how long
+        after its slot a step may end before the process counts as hung.
 
-        With `record` its steps have to be taken out of `recording` several times a second.
+        `simulator` are the descriptors of the messages from and to the bridge of a simulator, if the loop flies with
+        one. With `simulated` it has simulated devices whatever the configuration says. With `record` its steps have to
+        be taken out of `recording` several times a second.
 
         Call it in the main thread: the process ends when the thread that spawned it ends. Raises ControlSettingsError,
         MailboxError, SegmentError or OSError, with nothing left behind.
@@ -113,7 +127,10 @@ class ControlProcess:
                 controller_box=controller,
                 recording=-1 if recording is None else recording.fd,
                 switch=handle,
-                limit_ns=LIMIT_NS,
+                simulator=-1 if simulator is None else simulator[0],
+                commands=-1 if simulator is None else simulator[1],
+                simulated=int(simulated),
+                limit_ns=limit_ns,
                 supervisor_ns=SUPERVISOR_NS,
                 memory=MEMORY,
                 readable=READABLE,
@@ -124,7 +141,7 @@ class ControlProcess:
                     env=ENVIRONMENT,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    pass_fds=(*fds, *lines, *([] if recording is None else [recording.fd])),
+                    pass_fds=(*fds, *lines, *(simulator or ()), *([] if recording is None else [recording.fd])),
                     cwd=Path("/"),
                 )
             finally:
@@ -133,21 +150,9 @@ class ControlProcess:
             undo.pop_all()
         return cls(settings, child, boxes, writer, ring, reading, recording)
 
-    def activate(self) -> None:
-        """Make its segment the present epoch, once it has reported READY. Raises SegmentError."""
-        self._writer.activate()
-
     def touch(self) -> None:
         """Give it the parent's sign of life."""
-        self._ring.touch(now_ns())
-
-    def next_report(self) -> Message | None:
-        """The next report, None when there is none. ValueError for bytes that are none."""
-        try:
-            data = os.read(self.reports, commands.REPORT)
-        except BlockingIOError:
-            return None
-        return commands.parse(data) if data else None
+        self.ring.touch(now_ns())
 
     def set_points(self, roll: float, pitch: float) -> int | None:
         """Ask for set-points (rad); the number of the order, whose result a DONE report tells. None when it is busy."""
@@ -155,20 +160,13 @@ class ControlProcess:
 
     def finish(self) -> int | None:
         """Ask it to end with the servos in failsafe; as `set_points`."""
+        self.ending = True
         return self._order(orders.Kind.FINISH)
 
     def _order(self, kind: orders.Kind, roll: float = 0.0, pitch: float = 0.0) -> int | None:
         self._number = self._number % 0xFFFFFFFF + 1
-        pushed = self._ring.push(orders.encode(orders.Order(kind, self._number, roll, pitch)))
+        pushed = self.ring.push(orders.encode(orders.Order(kind, self._number, roll, pitch)))
         return self._number if pushed else None
-
-    def drive_failsafe(self) -> list[str]:
-        """Put real servos in failsafe once the process died or was killed; a sentence for each that is not."""
-        actuator = self._settings.actuator
-        if self._settings.runtime.sim_mode or not actuator.use_hardware:
-            return []
-        pulses = Mapper(self._settings.servos, actuator.slew_limit_norm_per_sec).failsafe_pulses()
-        return drive_safe(pulse_channels(self._settings, pulses))
 
     def exit_code(self) -> int | None:
         """Its exit code, negative for a signal; None while it lives."""
@@ -176,13 +174,10 @@ class ControlProcess:
 
     def close(self) -> None:
         """Kill it if it lives, remove its mailboxes, let go of everything. TimeoutExpired when it cannot be killed."""
-        if self._child.poll() is None:
-            self._child.send_signal(signal.SIGKILL)
-        self._child.wait(END_S)
+        gone = self.let_go()
         for box in self._boxes:
             box.close()
-        self._writer.close()
-        self._ring.close()
         if self.recording is not None:
             self.recording.close()
-        os.close(self.reports)
+        if not gone:
+            raise subprocess.TimeoutExpired(self.what, END_S)

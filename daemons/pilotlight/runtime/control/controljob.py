@@ -22,8 +22,13 @@ class ControlJob:
     controller_box: int
     recording: int
     """Descriptor of the ring that takes every step; -1 when nobody records."""
+    simulator: int
+    commands: int
+    """Descriptors of the messages from and to a simulator's bridge; -1 without one."""
     switch: str
     """Handle of the kill switch's line; empty without one."""
+    simulated: int
+    """1 for simulated devices whatever the configuration says, else 0."""
     limit_ns: int
     supervisor_ns: int
     memory: int

@@ -6,7 +6,8 @@ from __future__ import annotations
 from pilotlight.io.edges import EdgeInput
 from pilotlight.io.pulse import PulseOutputs
 from pilotlight.io.sensors import AirSensor, MotionSensor, SensorError
-from pilotlight.runtime.control.samples import NO_BARO, NO_IMU, BaroSample, ImuSample
+from pilotlight.runtime.control.samples import NO_BARO, NO_IMU, BaroSample, Command, ImuSample
+from pilotlight.runtime.control.simlink import SimulatorLink
 from pilotlight.tags.messages import FourInts
 
 
@@ -17,14 +18,23 @@ class Devices:
     """
 
     def __init__(
-        self, motion: MotionSensor, air: AirSensor, servos: PulseOutputs, switch: EdgeInput | None, closed: int
+        self,
+        motion: MotionSensor,
+        air: AirSensor,
+        servos: PulseOutputs,
+        switch: EdgeInput | None,
+        closed: int,
+        link: SimulatorLink | None = None,
     ) -> None:
-        """`switch` is the line of the kill switch, None when there is none, and `closed` its level while closed."""
+        """`switch` is the line of the kill switch, None when there is none, and `closed` its level while closed.
+        `link` is the simulator that the loop flies with, if it does.
+        """
         self._motion = motion
         self._air = air
         self._servos = servos
         self._switch = switch
         self._closed = closed != 0
+        self._link = link
         self._imu = NO_IMU
         self._baro = NO_BARO
 
@@ -85,3 +95,16 @@ class Devices:
         except (OSError, ValueError):
             return False
         return True
+
+    def listening(self, now_ns: int) -> bool:
+        """Whether the simulator takes commands; True without one."""
+        return self._link is None or self._link.listening(now_ns)
+
+    def tell(self, command: Command | None, now_ns: int) -> None:
+        """Tell the simulator a command as it was before any override."""
+        if self._link is not None and command is not None:
+            self._link.send(now_ns, command.armed and command.valid, command.servos)
+
+    def link_status(self, now_ns: int) -> dict[str, bool | int]:
+        """What the status file says of the simulator; nothing without one."""
+        return {} if self._link is None else self._link.status(now_ns)

@@ -26,6 +26,11 @@ class ControlSettingsError(Exception):
 
 def load(path: Path) -> tuple[ControlSettings, list[Problem]]:
     """The settings in a file and the warnings about them; raises ControlSettingsError."""
+    return read(content(path), str(path))
+
+
+def content(path: Path) -> str:
+    """The text of a file; raises ControlSettingsError when there is none, or it is no configuration at all."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_FILE + 1)
@@ -34,17 +39,16 @@ def load(path: Path) -> tuple[ControlSettings, list[Problem]]:
     if len(data) > LARGEST_FILE:
         raise ControlSettingsError(str(path), [Problem(0, f"larger than {LARGEST_FILE >> 10} KiB")])
     try:
-        content = data.decode()
+        return data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ControlSettingsError(str(path), [Problem(line, "not UTF-8 text")]) from error
-    return read(content, str(path))
 
 
-def read(content: str, path: str = "configuration") -> tuple[ControlSettings, list[Problem]]:
+def read(text: str, path: str = "configuration") -> tuple[ControlSettings, list[Problem]]:
     """The settings in a text and the warnings about them; raises ControlSettingsError. `path` is for messages."""
     try:
-        sections = parse(content)
+        sections = parse(text)
     except TomlError as error:
         raise ControlSettingsError(path, [Problem(error.line, str(error))]) from error
     problems = [Problem(0, f"the section [{name}] is missing") for name in REQUIRED if name not in sections]

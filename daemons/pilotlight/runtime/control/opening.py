@@ -15,6 +15,8 @@ from pilotlight.io.pulse import KernelPulses, PulseChannel, PulseError, PulseOut
 from pilotlight.io.sensors import AirSensor, ComputedAir, ComputedMotion, MotionSensor
 from pilotlight.runtime.control.devices import Devices
 from pilotlight.runtime.control.settings import ControlSettings, accel_range_g, gyro_range_dps, odr_hz
+from pilotlight.runtime.control.simlink import SimulatorLink
+from pilotlight.runtime.control.simsensors import SimNetAir, SimNetMotion
 from pilotlight.tags import now_ns
 
 START_STEPS: Final = 200
@@ -22,14 +24,17 @@ STEP_S: Final = 0.01
 """Servos get up to 2 s to start: the kernel makes their files, and udev then sets who may write them."""
 
 
-def open_devices(settings: ControlSettings, switch: EdgeInput | None) -> Devices:
+def open_devices(settings: ControlSettings, switch: EdgeInput | None, link: SimulatorLink | None = None) -> Devices:
     """The devices, servos started at neutral. Raises BusError or PulseError with what to do; nothing moves then."""
     servos = _started(_servos(settings))
-    motion, air = _sensors(settings)
-    return Devices(motion, air, servos, switch, settings.killswitch.nc_closed_value)
+    motion, air = _sensors(settings, link)
+    return Devices(motion, air, servos, switch, settings.killswitch.nc_closed_value, link)
 
 
-def _sensors(settings: ControlSettings) -> tuple[MotionSensor, AirSensor]:
+def _sensors(settings: ControlSettings, link: SimulatorLink | None) -> tuple[MotionSensor, AirSensor]:
+    if link is not None:
+        limits = settings.timeouts
+        return SimNetMotion(link, limits.imu_stale_ms), SimNetAir(link, limits.baro_stale_ms)
     if settings.runtime.sim_mode:
         return ComputedMotion(), ComputedAir()
     imu, baro = settings.imu, settings.baro

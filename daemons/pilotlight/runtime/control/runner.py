@@ -96,6 +96,10 @@ class LoopRunner:
         self._timing: dict[str, bool | int] = {"sim_mode": bool(settings.runtime.sim_mode)}
         self._turn = 0
 
+    def heartbeat(self, wake_ns: int) -> None:
+        """The sign of life for a wake-up planned at `wake_ns`."""
+        self._parts.writer.heartbeat(wake_ns + self._parts.limit_ns)
+
     def run(self) -> None:
         """Run until told to end; always leaves by EndError."""
         parts = self._parts
@@ -103,7 +107,7 @@ class LoopRunner:
         groups = Groups(self._groups, start)
         wake = start
         while True:
-            parts.writer.heartbeat(wake + parts.limit_ns)
+            self.heartbeat(wake)
             now = sleep_until(wake)
             if now - parts.ring.touched_ns > parts.supervisor_ns:
                 raise EndError("the supervisor gives no sign of life")
@@ -158,12 +162,14 @@ class LoopRunner:
             self._record(StepKind.IMU, now, imu_inputs(sample, restart), imu_outputs(loop))
 
     def _actuator(self, now: int) -> None:
-        output = self.loop.actuator_step(now, True)
+        listening = self._devices.listening(now)
+        output = self.loop.actuator_step(now, listening)
         driven = self._devices.drive(output.pulses)
+        self._devices.tell(output.command, now)
         self.loop.io_errors.report(driven)
         self._tags.set_actuator(output)
         if self._recording is not None:
-            self._record(StepKind.ACTUATOR, now, actuator_inputs(True, driven), actuator_outputs(output))
+            self._record(StepKind.ACTUATOR, now, actuator_inputs(listening, driven), actuator_outputs(output))
 
     def _baro(self, now: int) -> None:
         job = self._baro_job
@@ -215,7 +221,7 @@ class LoopRunner:
             self._timing[f"{timed_name}_jitter_max_ns"] = self._groups[number].jitter.greatest
             self._timing[f"{timed_name}_deadline_miss_count"] = self._groups[number].misses
         self._timing["i2c_recovery_count"] = self._baro_job.recoveries
-        self._tags.set_status({**self._timing, **loop_status(self.loop)})
+        self._tags.set_status({**self._timing, **loop_status(self.loop), **self._devices.link_status(now_ns())})
 
     def _orders(self, now: int) -> None:
         for _ in range(ORDERS_MAX):

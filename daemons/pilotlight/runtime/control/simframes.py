@@ -46,9 +46,14 @@ class SensorFrame(NamedTuple):
 
     def pack(self) -> bytes:
         """The whole frame."""
+        return _HEADER.pack(SENSOR_MAGIC, VERSION, 0, SENSOR_BYTES) + self.payload()
+
+    def payload(self) -> bytes:
+        """What comes after the header."""
         flags = (bool(self.imu_valid), bool(self.baro_valid))
         values = (*self.accel, *self.gyro, self.pressure_pa, self.temperature_c)
-        return _framed(SENSOR_MAGIC, _SENSOR.pack(self.seq, self.t_ns, *flags, *values))
+        body = _SENSOR.pack(self.seq, self.t_ns, *flags, *values)
+        return body + _CRC.pack(crc32(body))
 
     @staticmethod
     def unpack(payload: bytes) -> SensorFrame:

@@ -4,19 +4,30 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from pilotlight.io.sensors import AirSample, MotionSample
 from pilotlight.runtime.control.simframes import SensorFrame
-from pilotlight.runtime.control.simnet import SensorLink
 
 Sample = TypeVar("Sample")
+
+
+class Link(Protocol):
+    """The connection to the simulator's sensors: over TCP, or through a process that has the network."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether it is there."""
+
+    @property
+    def latest(self) -> SensorFrame | None:
+        """The newest sound frame of this connection, the same object until there is another."""
 
 
 class _SimNetSensor(ABC, Generic[Sample]):
     """Gives each frame once, if it is valid and not older than `stale_ms`."""
 
-    def __init__(self, link: SensorLink, stale_ms: int) -> None:
+    def __init__(self, link: Link, stale_ms: int) -> None:
         self._link = link
         self._stale_ns = stale_ms * 1_000_000
         self._seen: SensorFrame | None = None

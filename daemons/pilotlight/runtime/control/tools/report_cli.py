@@ -15,7 +15,7 @@ from pathlib import Path
 from . import share
 from .monitor import Monitor
 from .report import Paint, report_text, share_page
-from .status import DEFAULT_PATH, read_status
+from .status import DEFAULT_PATH, read_status, usual_path
 
 EVENT_LOG = "RT_STATUS_REPORT_EVENT_LOG"
 DEFAULT_EVENT_LOG = "/tmp/rt_status_report_events.jsonl"  # noqa: S108 - where other tools look for it, too
@@ -23,7 +23,7 @@ CLEAR = "\x1b[2J\x1b[H"
 
 _EXAMPLES = """\
 examples:
-  rt-status-report --once                    one report of /tmp/rt_status.txt
+  rt-status-report --once                    one report of the runtime's loop, or of /tmp/rt_status.txt
   rt-status-report run/status.txt            a report twice a second, until Ctrl-C
   rt-status-report --monitor                 the simulator link: frames, rates, health
   rt-status-report --once --share            the report and a token that says the same elsewhere
@@ -41,7 +41,8 @@ def parser(program: str) -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("path", nargs="?", type=Path, default=DEFAULT_PATH, help=f"the status file ({DEFAULT_PATH})")
+    text = f"the status file (the runtime's own; without one {DEFAULT_PATH})"
+    top.add_argument("path", nargs="?", type=Path, default=usual_path(), help=text)
     top.add_argument("--once", action="store_true", help="print once and end")
     top.add_argument("--no-color", action="store_true", help="no colours; so does the variable NO_COLOR")
     top.add_argument("--no-clear", action="store_true", help="print one after the other, do not clear the screen")
@@ -86,7 +87,7 @@ def main(argv: Sequence[str] | None = None, program: str = "rt-status-report") -
         if isinstance(error, BrokenPipeError):
             sys.stderr.close()
             return 0
-        print(f"{program}: {options.path}: {error.strerror}; start the loop with --status-file", file=sys.stderr)
+        print(f"{program}: {options.path}: {error.strerror}; is the loop running?", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 0
@@ -112,7 +113,7 @@ def _print(options: argparse.Namespace, paint: Paint) -> int:
         try:
             text = page()
         except FileNotFoundError:
-            text = f"waiting for {options.path}: start the loop with --status-file\n"
+            text = f"waiting for {options.path}: is the loop running?\n"
         print(clear + text, end="", flush=True)
         time.sleep(options.interval)
 

@@ -55,6 +55,12 @@ class StatusError(ValueError):
     """The values are not those of a status file."""
 
 
+def usual_path() -> Path:
+    """Where to look for the file when nobody says: where the runtime writes it, if it does, else `DEFAULT_PATH`."""
+    ours = Path(os.environ.get("PILOTLIGHT_RUN", "/run/pilotlight")) / "runtime" / DEFAULT_PATH.name
+    return ours if ours.exists() else DEFAULT_PATH
+
+
 def status_text(values: Mapping[str, bool | int]) -> str:
     """The text of the file. `values` holds every key but the names of codes, which follow from the codes.
 

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control loop as the runtime has it: its supervisor, and what is done beside it outside the real-time process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pilotlight.daemon import StateFile, Typed
+from pilotlight.io.config import IoSettings
+from pilotlight.runtime.control.setpoints import SetPoints, Wish
+from pilotlight.runtime.control.statusfile import StatusFile
+from pilotlight.runtime.control.supervisor import LoopSupervisor
+from pilotlight.runtime.keeping import Kept
+from pilotlight.runtime.settings import ControlOptions
+from pilotlight.tags import SegmentReader
+from pilotlight.tags.mailbox import USUAL_PLACES, Places
+
+FEED_S = 0.02
+"""How often the tags of the PLC program are looked at."""
+IDLE_S = 0.2
+"""How often it is looked whether there is something to write or to feed."""
+
+
+class LoopKeeper:
+    """Starts with `open`, ends with `close`; in between it is the notes of its own supervisor."""
+
+    def __init__(
+        self,
+        options: ControlOptions,
+        io: IoSettings,
+        folder: Path,
+        kept: StateFile[Kept],
+        say: Callable[[str, str], None],
+        places: Places = USUAL_PLACES,
+    ) -> None:
+        """`folder` is the runtime's in /run, `kept` what outlives a restart, `say` takes a level and a text."""
+        self._kept = kept
+        self._say = say
+        self._status = StatusFile(folder / options.status_file, say) if options.status_file else None
+        self._points = SetPoints(options.set_points)
+        self._wish = Wish()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.announce: Callable[[], None] = lambda: None
+        """Called when state, fault or process have changed."""
+        self.supervisor = LoopSupervisor(options, io, self, places)
+
+    def open(self) -> None:
+        """Begin as it was left: running, unless it had been told to stop."""
+        before = self._kept.load(Kept())
+        self.supervisor.open(before.run, before.fault)
+        loop = asyncio.get_running_loop()
+        self._tasks.append(loop.create_task(self._keep_status()))
+        if self._points.wanted:
+            self._tasks.append(loop.create_task(self._feed()))
+
+    async def close(self) -> None:
+        """End the loop, servos in failsafe."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.supervisor.close()
+        self._points.close()
+
+    def problems(self) -> list[str]:
+        """What keeps the loop from doing what it should, a sentence each."""
+        problem = self._wish.problem if self.supervisor.process is not None else ""
+        return [*self.supervisor.problems(), *([problem] if problem else [])]
+
+    def status(self) -> dict[str, Any]:
+        """The answer to ControlStatus."""
+        supervisor, plan = self.supervisor, self.supervisor.plan
+        process = supervisor.process
+        return {
+            "State": supervisor.state.name,
+            "Pid": Typed("u", 0 if process is None else process.pid),
+            "LastFault": supervisor.last_fault,
+            "Restarts": Typed("t", supervisor.restarts),
+            "Refusal": supervisor.refusal,
+            "Warnings": Typed("as", [] if plan is None else list(plan.warnings)),
+            "Simulated": plan is not None and not plan.real,
+            "SetPointProblem": self._wish.problem,
+        }
+
+    def say(self, level: str, message: str) -> None:
+        """Of the supervisor: a record for people."""
+        self._say(level, message)
+
+    def changed(self) -> None:
+        """Of the supervisor: state, fault or process are not what they were."""
+        self.announce()
+
+    def ended(self, reader: SegmentReader | None) -> None:
+        """Of the supervisor: a process has ended; the file tells how it stood then."""
+        self._wish = Wish()
+        if reader is not None:
+            self._write(reader)
+
+    async def remember(self, wanted: bool, fault: str) -> None:
+        """Of the supervisor: keep this; a disk that refuses is reported and the loop goes on."""
+        try:
+            await asyncio.to_thread(self._kept.save, Kept(wanted, fault))
+        except OSError as error:
+            self._say("ERROR", f"the wanted mode of the control loop could not be kept on disk: {error}")
+
+    async def _keep_status(self) -> None:
+        while True:
+            reader, plan = self.supervisor.reader, self.supervisor.plan
+            if reader is not None:
+                self._write(reader)
+            await asyncio.sleep(IDLE_S if reader is None or plan is None else plan.period_s)
+
+    def _write(self, reader: SegmentReader) -> None:
+        plan = self.supervisor.plan
+        if self._status is not None:
+            self._status.write(reader, plan is not None and plan.simulated)
+
+    async def _feed(self) -> None:
+        """Hand the loop what the program asks for, whenever that is something else."""
+        fed: tuple[int, float, float] | None = None
+        while True:
+            process = self.supervisor.process
+            if process is None:
+                fed = None
+                await asyncio.sleep(IDLE_S)
+                continue
+            wish = self._points.look()
+            if wish.problem and wish.problem != self._wish.problem:
+                self._say("WARNING", wish.problem)
+            self._wish = wish
+            now = (process.pid, wish.roll, wish.pitch)
+            # A new process begins with 0; an order that finds no room is given again with the next look.
+            if now != (fed or (process.pid, 0.0, 0.0)) and process.set_points(wish.roll, wish.pitch) is not None:
+                fed = now
+            await asyncio.sleep(FEED_S)

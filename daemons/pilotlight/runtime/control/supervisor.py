@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of the control loop: its process is started, watched, started again after a fault, and ended in good order.
+
+A guard (`runtime.guard`) watches the process from a thread of its own: when it dies or hangs, servos are driven to
+failsafe at once. Whatever befalls the loop, the PLC beside it goes on. All coroutines belong to one asyncio loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Coroutine
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from pilotlight.io.config import IoSettings
+from pilotlight.io.lines import LineError
+from pilotlight.runtime.control.child import ControlProcess
+from pilotlight.runtime.control.loading import ControlSettingsError
+from pilotlight.runtime.control.notes import LoopNotes, LoopState
+from pilotlight.runtime.control.plan import Plan, hold_switch, make_plan
+from pilotlight.runtime.control.restarts import Restarts
+from pilotlight.runtime.control.session import Session, SessionError
+from pilotlight.runtime.control.simdoor import SimulatorDoor, wanted
+from pilotlight.runtime.exclusive import one_at_a_time
+from pilotlight.runtime.settings import ControlOptions
+from pilotlight.runtime.verdicts import SupervisorError
+from pilotlight.tags import SegmentError, SegmentReader
+from pilotlight.tags.mailbox import USUAL_PLACES, MailboxError, Places
+
+FINISH_S = 1.0
+"""How long the process may take to end by itself when it is told to."""
+NO_LOOP = "there is no control loop here; the PLC goes on: write the configuration, then reload"
+
+
+class LoopSupervisor:
+    """Owns the control process. Every command raises SupervisorError, and then nothing was changed, or servos are in
+    failsafe."""
+
+    def __init__(
+        self, options: ControlOptions, io: IoSettings, notes: LoopNotes, places: Places = USUAL_PLACES
+    ) -> None:
+        self._options = options
+        self._io = io
+        self._notes = notes
+        self._places = places
+        self._loop = asyncio.get_running_loop()
+        self._changing = asyncio.Lock()
+        self._restarts = Restarts(options.restarts)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._session: Session | None = None
+        self._closed = False
+        self._wanted = True
+        self.plan: Plan | None = None
+        """The configuration that is run, or would be."""
+        self.refusal = ""
+        """Why the configuration was refused when it was read last; empty when it was not."""
+        self.state = LoopState.OFF
+        self.last_fault = ""
+        self.restarts = 0
+        """How often the loop was started again after a fault."""
+
+    @property
+    def process(self) -> ControlProcess | None:
+        """The process that has the servos; None while there is none."""
+        return self._session.process if self._session is not None and self.state is LoopState.RUNNING else None
+
+    @property
+    def reader(self) -> SegmentReader | None:
+        """Its segment; None while there is no process."""
+        return self.process.reader if self.process is not None else None
+
+    def alive(self, within_ns: int) -> bool:
+        """Whether the watching thread, if there is one, has gone round within this time."""
+        return self._session is None or self._session.alive(within_ns)
+
+    def problems(self) -> list[str]:
+        """What keeps the loop from doing what it should, a sentence each."""
+        found = [self.refusal] if self.refusal else []
+        if self.state in (LoopState.WAITING, LoopState.ERROR):
+            found.append(f"the control loop does not run, servos are in failsafe: {self.last_fault}")
+        if self.plan is not None and self.plan.simulated:
+            found.append("the control loop runs on simulated sensors, since its devices did not start")
+        return found
+
+    def open(self, run: bool, fault: str) -> None:
+        """Begin: read the configuration and, when there is one, start the loop; `run` False leaves it stopped."""
+        self.last_fault, self._wanted = fault, run
+        self._run_task(self._open())
+
+    async def start(self) -> LoopState:
+        """Run the loop. Faults so far are forgotten."""
+        async with one_at_a_time(self._changing):
+            self._check_plan()
+            if self.state is LoopState.RUNNING:
+                raise SupervisorError("AlreadyRunning", "the control loop runs already; nothing was changed")
+            self._wanted = True
+            self._restarts.forget()
+            await self._begin_or_say()
+            await self._notes.remember(True, self.last_fault)
+        return self.state
+
+    async def stop(self) -> LoopState:
+        """End the loop, servos in failsafe; it stays so over restarts of the device."""
+        async with one_at_a_time(self._changing):
+            self._check_plan()
+            if self.state is LoopState.STOPPED:
+                raise SupervisorError("AlreadyStopped", "the control loop does not run; servos are in failsafe")
+            self._wanted = False
+            await self._end("it was told to stop")
+            await self._notes.remember(False, self.last_fault)
+        return self.state
+
+    async def reload(self) -> LoopState:
+        """Read the configuration again and run the loop with it; one that is refused changes nothing."""
+        async with one_at_a_time(self._changing):
+            self._read()
+            if self.refusal:
+                raise SupervisorError("Failed", self.refusal)
+            if self._session is not None or self._timer is not None:
+                await self._end("its configuration was read again")
+            if self.plan is None:
+                self._now(LoopState.OFF)
+            elif self._wanted:
+                self._restarts.forget()
+                await self._begin_or_say()
+            else:
+                self._now(LoopState.STOPPED)
+        return self.state
+
+    async def close(self) -> None:
+        """End the loop, servos in failsafe."""
+        self._closed = True
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end("the runtime ends")
+
+    async def _open(self) -> None:
+        async with one_at_a_time(self._changing):
+            self._read()
+            if self.plan is None:
+                self._now(LoopState.REFUSED if self.refusal else LoopState.OFF)
+            elif not self._wanted:
+                self._now(LoopState.STOPPED)
+            else:
+                await self._try()
+
+    def _check_plan(self) -> None:
+        if self.plan is None:
+            raise SupervisorError("Refused", self.refusal or NO_LOOP)
+
+    def _read(self) -> None:
+        """Take the configuration; one that is refused is told, and the one before stays."""
+        try:
+            plan = make_plan(self._options)
+        except ControlSettingsError as error:
+            self.refusal = str(error)
+            self._notes.say("ERROR", self.refusal)
+            return
+        self.plan, self.refusal = plan, ""
+        for warning in plan.warnings if plan is not None else ():
+            self._notes.say("WARNING", warning)
+
+    async def _begin_or_say(self) -> None:
+        """Start the process for somebody who waits for the verdict."""
+        await self._try()
+        if self.state is not LoopState.RUNNING:
+            raise SupervisorError("Failed", f"the control loop did not start: {self.last_fault}")
+
+    async def _try(self) -> None:
+        """Start the process; a failure is a fault like any other."""
+        self._cancel_timer()
+        try:
+            await self._begin()
+        except (ControlSettingsError, LineError, MailboxError, SegmentError, SessionError, OSError) as error:
+            self._drop()
+            if self.plan is not None and self.plan.real and self.plan.settings.runtime.allow_auto_sim_fallback:
+                self._notes.say("ERROR", f"devices did not start, the loop goes on with simulated ones: {error}")
+                self.plan = replace(self.plan, simulated=True)
+                await self._try()
+                return
+            await self._after_fault(f"the control loop did not start: {error}")
+
+    async def _begin(self) -> None:
+        plan = self.plan
+        assert plan is not None
+        self._now(LoopState.STARTING)
+        with ExitStack() as undo:
+            switch = hold_switch(plan.settings, self._io)
+            if switch is not None:
+                undo.callback(switch.close)
+            door = SimulatorDoor(plan.settings) if wanted(plan.settings) else None
+            if door is not None:
+                undo.callback(door.close)
+            bridge, limit_ns = None if door is None else door.descriptors, self._options.limit_ms * 1_000_000
+            process = ControlProcess.spawn(
+                plan.text, switch, self._places, simulated=plan.simulated, limit_ns=limit_ns, simulator=bridge
+            )
+            undo.pop_all()
+        notice = partial(self._notes.say, "WARNING")
+        self._session = session = Session(process, switch, self._drive_failsafe, self._lost, notice, door)
+        await session.begin(self._options.start_timeout_ms / 1000)
+        self._now(LoopState.RUNNING)
+        self._notes.say("INFO", "the control loop runs")
+        duration_s = plan.settings.runtime.run_duration_s
+        if duration_s > 0:
+            self._timer = self._loop.call_later(duration_s, lambda: self._run_task(self._time_is_over(session)))
+
+    def _drive_failsafe(self) -> None:
+        if self.plan is not None:
+            self.plan.drive_failsafe()
+
+    async def _end(self, why: str) -> None:
+        """No process has the servos, and none will by itself: they are in failsafe."""
+        self._cancel_timer()
+        session = self._session
+        if session is not None:
+            if not await session.finish(FINISH_S):
+                self._notes.say("WARNING", f"the control process does not end by itself and is killed: {why}")
+            self._notes.ended(session.process.reader)
+            self._drop()
+        try:
+            self._drive_failsafe()
+        except OSError as error:
+            self._notes.say("ERROR", str(error))
+        if self.state not in (LoopState.OFF, LoopState.REFUSED):
+            self._now(LoopState.STOPPED)
+            self._notes.say("INFO", f"the control loop is stopped, servos are in failsafe: {why}")
+
+    async def _time_is_over(self, session: Session) -> None:
+        async with self._changing:
+            if session is self._session:
+                await self._end("the time of runtime.run_duration_s is over")
+
+    def _lost(self, process: ControlProcess, reason: str) -> None:
+        """Servos are in failsafe and the process is gone."""
+        if not self._closed:
+            self._run_task(self._recover(process, reason))
+
+    async def _recover(self, process: ControlProcess, reason: str) -> None:
+        async with self._changing:
+            session = self._session
+            if session is None or session.process is not process:
+                return
+            session.drain()
+            self._notes.ended(process.reader)
+            self._drop()
+            await self._after_fault("; ".join(dict.fromkeys(part for part in (process.last_words, reason) if part)))
+
+    async def _after_fault(self, reason: str) -> None:
+        """No process has the servos: failsafe. Keep the reason, and start again, unless that was too often."""
+        try:
+            self._drive_failsafe()
+        except OSError as error:
+            reason = f"{reason}; {error}"
+        self.last_fault = reason
+        self._notes.say("ERROR", reason)
+        self._cancel_timer()
+        delay_s = self._restarts.after_fault(self._loop.time())
+        if delay_s is None:
+            self._now(LoopState.ERROR)
+            self._notes.say("ERROR", "the control loop failed too often and stays off, servos in failsafe: start it")
+        else:
+            self._now(LoopState.WAITING)
+            self._timer = self._loop.call_later(delay_s, lambda: self._run_task(self._again()))
+        await self._notes.remember(True, reason)
+
+    async def _again(self) -> None:
+        async with self._changing:
+            if self.state is LoopState.WAITING and not self._closed:
+                self.restarts += 1
+                await self._try()
+
+    def _drop(self) -> None:
+        """Forget the process; it is killed if it lives."""
+        session, self._session = self._session, None
+        if session is None:
+            return
+        try:
+            session.close()
+        except subprocess.TimeoutExpired as error:
+            self._notes.say("ERROR", f"the control process cannot be killed: {error}")
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _now(self, state: LoopState) -> None:
+        self.state = state
+        self._notes.changed()
+
+    def _run_task(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
