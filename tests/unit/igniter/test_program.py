@@ -5,30 +5,36 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
-from pilotlight.igniter.arming import Cause, Mode
+from pilotlight.igniter.arming import Cause, Limits, Mode
 from pilotlight.igniter.bank import Policy
 from pilotlight.igniter.channel import MS, End
 from pilotlight.igniter.checks import Check
 from pilotlight.igniter.commands import Command, Kind, Verdict
 from pilotlight.igniter.program import Ask, Look, Program, ProgramRules, Reply, Request
+from pilotlight.plc import PLC
+from pilotlight.plc.loading import load_program
 
+from .rig import LIMITS as RIG_LIMITS
 from .rig import Rig
 from .test_safety_rule import LIMITS, AnyOrder
 
+PROGRAM = Path(__file__).parents[2] / "programs/fire.py"
+ASKED = ("Number", "Request", "Select", "Window", "Life")
 RULES = ProgramRules(channels=0b0111, forced=0, silent_ns=100 * MS, fresh_ns=50 * MS)
 
 
 class Plant:
     """A PLC program that is alive in every tick, on a rig."""
 
-    def __init__(self, rules: ProgramRules = RULES) -> None:
-        self.rig = Rig()
+    def __init__(self, rules: ProgramRules = RULES, limits: Limits = RIG_LIMITS) -> None:
+        self.rig = Rig(limits)
         secrets = count(1)
         self.program = Program(rules, lambda: next(secrets))
         self.number = 7
@@ -195,6 +201,25 @@ def test_without_a_verdict_the_session_is_forgotten() -> None:
     with pytest.raises(StopIteration):
         talk.send(None)
     assert (program.session, program.reply) == (0, Reply.FAILED)
+
+
+def test_a_ladder_program_arms_fires_and_closes() -> None:
+    """The one that the other tiers load on an appliance, and its tags as they stand in each of its scans."""
+    plant = Plant(limits=replace(RIG_LIMITS, confirm_ns=9000 * MS, armed_ns=9000 * MS))
+    plant.look(first=0)
+    seen: list[tuple[int, Reply]] = []
+    with PLC(load_program(PROGRAM).program, dt=0.004) as plc:
+        for scan in range(3000):
+            plc.force("Start", scan > 10)
+            tags = plc.step().tags
+            number, ask, mask, window, life = (tags[f"Igniter{name}"] for name in ASKED)
+            assert life == (scan + 1) % 1000
+            at = plant.rig.now + 4 * MS
+            new = [Request(number, ask, mask, window, at)] if number != plant.program.number else []
+            reply = plant.look(*new)
+            seen += [(request.ask, reply) for request in new]
+    assert seen == [(ask, Reply.ACCEPTED) for ask in (Ask.OPEN, Ask.PREPARE, Ask.ARM, Ask.FIRE, Ask.CLOSE)]
+    assert [(shot.channel, shot.window_ms, shot.end) for shot in plant.rig.shots] == [(1, 300, End.COMPLETED)]
 
 
 class AnyProgram(AnyOrder):
