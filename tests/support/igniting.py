@@ -274,12 +274,3 @@ def every_check_refuses(site: Site) -> None:
     refused(site, "REAL_TIME")
     configure(site)
     wait_until_sound(site)
-
-
-def unset_clock_refuses(site: Site) -> None:
-    """The same for a wall clock that was never set; for appliances that have a clock of their own."""
-    before = int(run(site.appliance, "date +%s"))
-    try:
-        refused(site, "CLOCK", "date -s 2020-01-01 >/dev/null")
-    finally:
-        run(site.appliance, f"date -s @{before + 10}")
