@@ -54,6 +54,7 @@ async def _fire(context: Context, settings: IgniterSettings, firing: Firing) -> 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(firing.run(context.stop))
             tasks.create_task(_serve_boxes(firing, context))
+            tasks.create_task(firing.serve_program(context.stop))
     except* (LoopError, MailboxError, OSError) as errors:
         context.fail("; ".join(str(error) for error in errors.exceptions) + "; all outputs are off")
     finally:

@@ -2,7 +2,7 @@
 """The channels together: armed as one, fired as one, and what a fault of one means for the others. No I/O.
 
 Policy ``global``: a fault of any channel disarms all and latches until it is cleared. Policy ``isolated``: it ends that
-channel alone. A refused arming disarms under both; it latches under neither unless a latch stood before.
+channel alone. An arming that a fault refuses disarms the bank under both; it latches under neither.
 """
 
 from __future__ import annotations
@@ -48,12 +48,18 @@ class Bank:
         return self._mask(lambda channel: channel.in_window(now_ns))
 
     def arm(self, now_ns: int, selected: int = ALL) -> bool:
-        """Arm the selected channels; False, and nothing armed, when one has a fault, a latch stands or one fires."""
+        """Arm the selected channels and disarm the others, or refuse.
+
+        While a channel fires or a latch stands, and for no channel, nothing is changed. When a selected channel has a
+        fault, none is made ready and the bank is disarmed: nothing can be fired until an arming is accepted.
+        """
         wanted = selected & self.enabled
         if self.latched or not wanted or self.active:
             return False
-        refused = [channel for channel in self._of(wanted) if not channel.arm()]
-        self.armed = not refused
+        faulted = self._of(wanted & self.faulted)
+        self.armed = not faulted
+        for channel in faulted or self._of(wanted):
+            channel.arm()
         if self.armed:
             for channel in self._of(self.enabled & ~wanted):
                 channel.disarm(now_ns)

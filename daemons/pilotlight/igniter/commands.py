@@ -45,6 +45,8 @@ class Kind(enum.IntEnum):
     """All off and safe, and the faults forgotten, while no session has the igniter."""
     LOOK = 13
     """Which arming checks fail for `mask`; changes nothing."""
+    REPLY = 14
+    """For the segment: `checks` is what became of the PLC program's request `sequence`, `session` its session or 0."""
 
 
 class Verdict(enum.IntEnum):

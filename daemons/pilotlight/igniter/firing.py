@@ -20,6 +20,7 @@ from .commands import Command
 from .held import Held
 from .job import Job
 from .pair import Answer, LoopError, Pair
+from .program_door import ProgramDoor
 from .records import Shot, verdict
 from .reports import Message, Report
 from .settings import ArmingSettings, IgniterSettings
@@ -70,6 +71,8 @@ class Firing:
         self._log = log
         self.last_box = (0, "")
         """Sequence number and verdict of the last command of the mailbox."""
+        self.door = ProgramDoor(arming, arming.program, self.audit) if arming.program is not None else None
+        """Where the PLC program asks, if the settings let it."""
         self._interlocks = facts.Interlocks(arming.interlocks)
         self._pair: Pair | None = None
         self._reader: SegmentReader | None = None
@@ -110,6 +113,11 @@ class Firing:
                 await asyncio.wait_for(stop.wait(), ALIVE_S)
             except TimeoutError:
                 continue
+
+    async def serve_program(self, stop: asyncio.Event) -> None:
+        """Serve the PLC program until `stop`, if the settings let it arm."""
+        if self.door is not None:
+            await self.door.serve(self.ask, lambda: self.pids[0], stop)
 
     async def serve_boxes(self, boxes: Boxes, forced: tuple[str, ...], stop: asyncio.Event) -> None:
         """Carry out what comes through the mailboxes, one command at a time, and publish the status, until `stop`."""

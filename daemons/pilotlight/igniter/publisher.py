@@ -3,20 +3,24 @@
 
 from __future__ import annotations
 
+import enum
+
 from pilotlight.tags import Flags, Quality, SegmentWriter, Tag, Type
 
 from .arming import Cause, Mode
 from .bank import CHANNELS
 from .channel import Channel, ChannelState, Continuity, Fault
 from .checks import ALL
+from .commands import Command, Kind
 from .core import State
 from .machine import Machine
+from .program import Reply
 
 BEAT_NS = 100_000_000
 """When the loop's next sign of life is due at the latest, in the segment; the guard is stricter."""
 
 
-def _codes(kind: type[State] | type[Fault] | type[Continuity] | type[Mode] | type[Cause]) -> str:
+def _codes(kind: type[enum.IntEnum]) -> str:
     return ", ".join(f"{member.value} {member.name}" for member in kind)
 
 
@@ -35,6 +39,9 @@ COMMON_TAGS = (
     Tag("KillSwitch", Type.BOOL, description="closed; BAD when it cannot be read", flags=Flags.INPUT),
     Tag("FailingChecks", Type.UDINT, description="arming checks that fail for all channels, a bit each"),
     Tag("Session", Type.BOOL, description="a session holds the lease"),
+    Tag("Program.Session", Type.BOOL, description="the PLC program holds the lease"),
+    Tag("Program.Number", Type.UDINT, description="the PLC program's last request that was answered"),
+    Tag("Program.Reply", Type.USINT, description="what became of it: " + _codes(Reply)),
 )
 
 
@@ -54,6 +61,11 @@ class Publisher:
     def __init__(self, writer: SegmentWriter, enabled: int) -> None:
         self._writer = writer
         self._enabled = enabled
+        self._program = Command(Kind.REPLY)
+
+    def reply(self, told: Command) -> None:
+        """Take what became of the PLC program's last request, for the next publish."""
+        self._program = told
 
     def publish(self, machine: Machine, written: int, now_ns: int) -> None:
         """Publish the state after a tick that has written `written` to the outputs."""
@@ -75,6 +87,9 @@ class Publisher:
         put(at + 3, bool(inputs.kill_closed), Quality.BAD if inputs.kill_closed is None else Quality.GOOD)
         put(at + 4, int(machine.failing(self._enabled) & ALL))
         put(at + 5, bool(machine.session))
+        put(at + 6, bool(machine.session) and machine.session == self._program.session)
+        put(at + 7, self._program.sequence)
+        put(at + 8, self._program.checks)
         self._writer.publish(now_ns)
         self._writer.heartbeat(now_ns + BEAT_NS)
 

@@ -169,6 +169,8 @@ class Igniter(Service):
         if self._firing.arming.mailboxes is not None:
             sequence, said = self._firing.last_box
             own |= {"MailboxSequence": Typed("t", sequence), "MailboxVerdict": said}
+        if self._firing.door is not None:
+            own["Program"] = self._firing.door.text()
         return own
 
     def update(self, channels: dict[int, Channel]) -> bool:

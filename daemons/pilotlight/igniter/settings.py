@@ -23,6 +23,7 @@ from .bank import CHANNELS
 
 Chip = Annotated[str, Meta(min_length=1, max_length=64)]
 Line = Annotated[int, Meta(ge=0, le=65535)]
+Forceable = Literal["CONTINUITY", "CLOCK", "REAL_TIME"]
 Bias = Literal["as-is", "pull-up", "pull-down", "disabled"]
 
 
@@ -49,7 +50,26 @@ class MailboxSettings(Settings, frozen=True):
 
     command: Annotated[str, Meta(pattern=r"^/[A-Za-z0-9_.-]{1,199}$")] = "/rt_igniter_command_v1"
     status: Annotated[str, Meta(pattern=r"^/[A-Za-z0-9_.-]{1,199}$")] = "/rt_igniter_status_v1"
-    forced: tuple[Literal["CONTINUITY", "CLOCK", "REAL_TIME"], ...] = ()
+    forced: tuple[Forceable, ...] = ()
+
+
+Tag = Annotated[str, Meta(pattern=r"^plc\..+$", max_length=200)]
+
+
+class ProgramSettings(Settings, frozen=True):
+    """The PLC program may arm `channels`, by these tags of segment `plc`. ``forced``: checks that it overrides.
+
+    ``silent_ms``: how old its sign of life may be.
+    """
+
+    channels: Annotated[tuple[Annotated[int, Meta(ge=1, le=CHANNELS)], ...], Meta(min_length=1)]
+    number: Tag = "plc.IgniterNumber"
+    request: Tag = "plc.IgniterRequest"
+    select: Tag = "plc.IgniterSelect"
+    window: Tag = "plc.IgniterWindow"
+    life: Tag = "plc.IgniterLife"
+    forced: tuple[Forceable, ...] = ()
+    silent_ms: Annotated[int, Meta(ge=50, le=5000)] = 200
 
 
 class ArmingSettings(Settings, frozen=True):
@@ -76,6 +96,7 @@ class ArmingSettings(Settings, frozen=True):
     stall_ms: Annotated[int, Meta(ge=8, le=1000)] = 12
     priority: Annotated[int, Meta(ge=0, le=90)] = 60
     mailboxes: MailboxSettings | None = None
+    program: ProgramSettings | None = None
 
 
 class SimulatedSettings(Settings, frozen=True):
@@ -107,11 +128,25 @@ def arming_conflicts(settings: IgniterSettings) -> list[str]:
     found += [f"channel {n} has no `status` line" for n, c in settings.channels.items() if c.status is None]
     if arming.default_fire_ms > arming.max_fire_ms:
         found.append("`default_fire_ms` is above `max_fire_ms`")
+    found += _program_conflicts(settings, arming)
     users: dict[tuple[str, int], str] = {}
     for name, chip, line in _lines(settings, arming):
         first = users.setdefault((chip, line), name)
         if first != name:
             found.append(f"{first} and {name} are both on line {line} of {chip}")
+    return found
+
+
+def _program_conflicts(settings: IgniterSettings, arming: ArmingSettings) -> list[str]:
+    program = arming.program
+    if program is None:
+        return []
+    unknown = sorted(set(program.channels) - set(settings.channels))
+    found = [f"`program` names channel {number}, which is not configured" for number in unknown]
+    tags = [program.number, program.request, program.select, program.window, program.life]
+    found += [f"`program` uses {tag} for two purposes" for tag in sorted({tag for tag in tags if tags.count(tag) > 1})]
+    if program.silent_ms > arming.fresh_ms:
+        found.append("`silent_ms` of `program` is above `fresh_ms`: its signs of life would count as stale")
     return found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from pilotlight.igniter.bank import Bank, Policy
-from pilotlight.igniter.channel import MS, Continuity, End, Rules
+from pilotlight.igniter.channel import MS, ChannelState, Continuity, End, Rules
 
 TRACE = (Path(__file__).parent / "bank_trace.txt").read_text()
 GOOD = 0b1111
@@ -108,6 +108,23 @@ def test_arming_while_firing_is_refused_and_the_window_still_ends() -> None:
     bank.update(10 * MS, GOOD)
     assert bank.active == 0
     assert bank.channels[0].end is End.COMPLETED
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+def test_an_arming_that_a_fault_refuses_makes_no_channel_ready(policy: Policy) -> None:
+    bank = Bank(Rules(), policy, enabled=0b0111)
+    if policy is Policy.ISOLATED:
+        assert bank.arm(0, 0b0001), "what was armed before does not stay so"
+    bank.channels[1].update(10 * MS, False)
+    assert not bank.arm(11 * MS)
+    assert (bank.armed, bank.latched) == (False, False)
+    states = [channel.state for channel in bank.channels]
+    kept = ChannelState.ARMED_IDLE if policy is Policy.ISOLATED else ChannelState.DISARMED
+    assert states == [kept, ChannelState.FAULT_LATCHED, ChannelState.DISARMED, ChannelState.DISARMED]
+    assert not any(bank.fire(12 * MS, mask, [0] * 4) for mask in range(1, 16))
+    assert bank.arm(13 * MS, 0b0100), "a sound channel can still be armed alone"
+    assert not bank.fire(14 * MS, 0b0001, [0] * 4)
+    assert bank.fire(14 * MS, 0b0100, [0] * 4)
 
 
 def test_a_channel_that_does_not_exist_refuses_the_whole_command() -> None:

@@ -37,8 +37,21 @@ class Book:
         self.armed_until = 0
         self.armed = 0
         self.token = 0
-        self.prepared = 0
+        self.prepared = self.mask = 0
         self.windows = [0, 0, 0, 0]
+
+    def accept(self, now: int, command: Command) -> None:
+        """Note what an accepted command of a session allows."""
+        self.leased_until = 0 if command.kind is Kind.CLOSE else now + LIMITS.lease_ns
+        if command.kind is Kind.PREPARE:
+            self.prepared, self.mask = now, command.mask
+        elif command.kind is Kind.ARM:
+            assert now - self.prepared >= LIMITS.countdown_ns
+            self.armed, self.armed_until = self.mask, now + LIMITS.armed_ns
+        elif command.kind is Kind.FIRE:
+            for channel in range(4):
+                if command.mask >> channel & 1:
+                    self.windows[channel] = now + (command.durations_ms[channel] or 20) * MS
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -89,9 +102,9 @@ class AnyOrder(RuleBasedStateMachine):
         age = 50 * MS if way == "old" else 0
         command = Command(kind, sequence=sequence, session=self.session, stamp_ns=self.now - age, **arguments)
         verdict = self.machine.carry_out(command)
-        if verdict is Verdict.ACCEPTED and kind is not Kind.CLOSE:
+        if verdict is Verdict.ACCEPTED:
             assert way == "good", "an old or repeated command was accepted"
-            self.book.leased_until = self.now + LIMITS.lease_ns
+            self.book.accept(self.now, command)
         if way == "good":
             self.sequence = sequence
         self.levels = self.machine.outputs()
@@ -111,23 +124,20 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule()
     def close(self) -> None:
-        if self.send(Kind.CLOSE, "good") is Verdict.ACCEPTED:
-            self.book.leased_until = 0
+        self.send(Kind.CLOSE, "good")
 
     @rule(mask=masks, way=ways, forced=st.integers(0, 1023))
     def prepare(self, mask: int, way: str, forced: int) -> None:
         self.secrets += 1
         if self.send(Kind.PREPARE, way, mask=mask, checks=forced, secret=self.secrets) is Verdict.ACCEPTED:
-            self.code, self.book.prepared, self.mask = self.secrets, self.now, mask
+            self.code = self.secrets
 
     @rule(way=ways, right=mostly)
     def arm(self, way: str, right: bool) -> None:
         self.secrets += 1
         if self.send(Kind.ARM, way, secret=self.code + (not right), token=self.secrets) is Verdict.ACCEPTED:
             assert right
-            assert self.now - self.book.prepared >= LIMITS.countdown_ns
             self.token = self.secrets
-            self.book.armed, self.book.armed_until = self.mask, self.now + LIMITS.armed_ns
 
     @rule(
         mask=st.sampled_from([1, 2, 4, 8, 5, 15, 0]),
@@ -139,9 +149,6 @@ class AnyOrder(RuleBasedStateMachine):
         secret = self.token + (not right)
         if self.send(Kind.FIRE, way, mask=mask, secret=secret, durations_ms=(window,) * 4) is Verdict.ACCEPTED:
             assert right and mask > 0 and window <= 60
-            for channel in range(4):
-                if mask >> channel & 1:
-                    self.book.windows[channel] = self.now + (window or 20) * MS
 
     @rule(mask=masks)
     def disarm(self, mask: int) -> None:

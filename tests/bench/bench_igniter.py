@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How fast the igniter's outputs go off, whatever happens while it fires, and whether a command is ever lost.
+
+Each trial arms, fires two channels, does its worst, and looks from another process until both are off. All of it under
+load: a computing process for each core. Which lines, and with which priority: see `igniter_rig`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import statistics
+import tempfile
+from collections.abc import Awaitable, Callable
+
+from pilotlight.igniter.commands import Verdict
+from pilotlight.igniter.pair import LoopError
+
+from tests.bench.common import Row, main
+from tests.bench.igniter_loop import HANG
+from tests.bench.igniter_rig import KILL, Act, Observer, Rig, lines, load
+
+UNKNOWN_KIND = 255
+PAIR_MS = 1
+Trial = Callable[[Rig, Observer], Awaitable[float | None]]
+
+
+async def open_kill_switch(rig: Rig, observer: Observer) -> float | None:
+    """The kill switch opens, and closes again afterwards."""
+    took = await observer.off(Act(open_kill_switch=True))
+    rig.seen.drive(KILL, True)
+    return took
+
+
+def send(number: int) -> Trial:
+    """The loop gets a signal."""
+
+    async def trial(rig: Rig, observer: Observer) -> float | None:
+        took = await observer.off(Act(rig.pair.pid, number))
+        await rig.start()
+        return took
+
+    return trial
+
+
+def spoil(kind: int) -> Trial:
+    """The loop gets a command that makes it raise an exception, or hang."""
+
+    async def trial(rig: Rig, observer: Observer) -> float | None:
+        rig.spoil(kind)
+        took = await observer.off(Act())
+        await rig.start()
+        return took
+
+    return trial
+
+
+async def times(rig: Rig, observer: Observer, trial: Trial, count: int) -> tuple[list[float], int]:
+    """Milliseconds of each trial, in order of length, and how many did not go off at all."""
+    found: list[float] = []
+    for _ in range(count):
+        await rig.fire()
+        took = await trial(rig, observer)
+        if took is not None:
+            found.append(took)
+    return sorted(found), count - len(found)
+
+
+async def pairs(rig: Rig, count: int) -> int:
+    """How many of `count` armings, each followed at once by firing, did not fire.
+
+    What a watchdog of a busy machine has made safe is refused for that: whoever asked is told, nothing is lost.
+    """
+    lost = 0
+    for _ in range(count):
+        rig.shots.clear()
+        try:
+            await rig.sound()
+            rig.upset = False
+            verdicts = await rig.arm_and_fire(PAIR_MS)
+        except LoopError:
+            rig.upset = True
+        else:
+            fired = verdicts == [Verdict.ACCEPTED] * 3 and await rig.shot(2) and all(s.on_ns for s in rig.shots)
+            lost += not fired and not rig.upset
+        if rig.upset:
+            rig.disturbed += 1
+            await rig.start()
+    return lost
+
+
+async def measure(rig: Rig, observer: Observer, kills: int, ends: int, both: int, busy: int) -> list[Row]:
+    """All trials; their rows."""
+    await rig.start()
+    life = asyncio.create_task(rig.live())
+    rows: list[Row] = []
+
+    async def add(name: str, trial: Trial, count: int, median: float | None, worst: float | None) -> None:
+        found, failed = await times(rig, observer, trial, count)
+        peer = f"{count} trials, {busy} processes of load, chip {rig.seen.chip}"
+        rows.append(Row(f"{name}, median", statistics.median(found), "ms", median, peer))
+        rows.append(Row(f"{name}, worst", found[-1], "ms", worst))
+        rows.append(Row(f"{name}, not off", failed, "", 0))
+
+    try:
+        await add("kill switch to all off", open_kill_switch, kills, 2, None)
+        await add("SIGKILL to all off", send(signal.SIGKILL), ends, None, 20)
+        await add("SIGSEGV to all off", send(signal.SIGSEGV), ends, None, 20)
+        await add("exception to all off", spoil(UNKNOWN_KIND), ends, None, 20)
+        await add("SIGSTOP to all off", send(signal.SIGSTOP), ends, 20, 200)
+        await add("endless loop to all off", spoil(HANG), ends, 20, 200)
+        rows.append(Row("arm and fire at once, lost", await pairs(rig, both), "", 0, f"{both} pairs"))
+        rows.append(Row("armings that a watchdog made safe", rig.disturbed, ""))
+    finally:
+        life.cancel()
+    return rows
+
+
+def run(quick: bool) -> list[Row]:
+    """Measure; `quick` takes 200 kill switches, 10 ends of each kind, 500 pairs, not 10 000, 1 000 and 100 000."""
+    kills, ends, both = (200, 10, 500) if quick else (10_000, 1_000, 100_000)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        os.environ["PILOTLIGHT_RUN"] = folder
+        seen = lines()
+        observer = Observer(seen)
+        rig = Rig(seen)
+        try:
+            with load() as busy:
+                return asyncio.run(measure(rig, observer, kills, ends, both, busy))
+        finally:
+            rig.close()
+            observer.close()
+
+
+if __name__ == "__main__":
+    main("igniter", run)
