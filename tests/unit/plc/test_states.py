@@ -82,7 +82,15 @@ def test_a_state_stays_what_it_was() -> None:
     assert (before.tags["A"], after.tags["A"], after.tags["X"], after.scan_id) == (False, True, True, 1)
     kept = runner.current_state
     runner.reboot()
+    assert runner.current_state is not kept
     assert (kept.scan_id, kept.tags["N"], runner.current_state.scan_id) == (4, 1, 0)
+
+
+def test_a_state_of_the_past_is_the_same_object_while_somebody_has_it() -> None:
+    runner = PLCRunner(counting())
+    kept = runner.step()
+    runner.run(3)
+    assert runner.history.at(1) is kept
 
 
 def test_programs_that_are_none() -> None:
