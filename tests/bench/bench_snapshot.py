@@ -3,16 +3,22 @@
 
 For tearing the writer sets all tags to the same counter, so any mixture of two publishes shows. For the writer's cost
 100 tags of mixed types change in a publish, and blocks of a quarter of a second alternate between readers that rest,
-readers of another segment (as much work, nothing shared with the writer: the peer), and readers of the writer's own.
+readers of another segment (as much work, for it has a writer like the first, but nothing shared with the one that is
+measured: the peer), and readers of the writer's own.
+The writer is real-time where that is allowed, as the scan is on the appliance; its readers are ordinary processes.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
 from multiprocessing.connection import Connection
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
@@ -26,7 +32,21 @@ READERS = 4
 PERIOD_NS = 1_000_000
 BLOCK_TICKS = 250
 RESTING, ELSEWHERE, HERE, DONE = range(4)
+PRIORITY = 50
 PROCESSES = multiprocessing.get_context("fork")
+
+
+@contextmanager
+def real_time() -> Iterator[None]:
+    """Be SCHED_FIFO, but not the processes started meanwhile; where it is refused, stay ordinary and say so."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
+    except PermissionError:
+        print("the writer is not real-time here: it may be held up by its readers")
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def count_torn(path: Path, reads: int, result: Connection) -> None:
@@ -87,18 +107,28 @@ def read_by_mode(here: Path, elsewhere: Path, mode: Synchronized[int]) -> None:
         time.sleep(PERIOD_NS / 1e9)
 
 
-def block(writer: SegmentWriter, chosen: list[int]) -> float:
-    """The median CPU time, in µs, of the publishes of one block at 1 kHz."""
-    times: list[int] = []
+def publish_at_rate(writer: SegmentWriter, chosen: list[int]) -> Iterator[int]:
+    """Change and publish at 1 kHz; the CPU time in ns of each publish."""
     due = now_ns()
-    for _ in range(BLOCK_TICKS):
+    while True:
         due = max(due + PERIOD_NS, now_ns())
         sleep_until(due)
         change(writer, chosen)
         start = time.thread_time_ns()
         writer.publish()
-        times.append(time.thread_time_ns() - start)
-    return statistics.median(times) / 1000
+        yield time.thread_time_ns() - start
+
+
+def write_elsewhere(writer: SegmentWriter, chosen: list[int], mode: Synchronized[int]) -> None:
+    """Be the writer of the other segment until the end."""
+    for _ in publish_at_rate(writer, chosen):
+        if mode.value == DONE:
+            return
+
+
+def block(writer: SegmentWriter, chosen: list[int]) -> float:
+    """The median CPU time, in µs, of the publishes of one block."""
+    return statistics.median(islice(publish_at_rate(writer, chosen), BLOCK_TICKS)) / 1000
 
 
 def slowing(folder: Path, rounds: int) -> list[Row]:
@@ -106,11 +136,12 @@ def slowing(folder: Path, rounds: int) -> list[Row]:
     writer = SegmentWriter.create("here", mixed_tags(TAGS), path=folder / "here")
     other = SegmentWriter.create("elsewhere", mixed_tags(TAGS), path=folder / "elsewhere")
     mode: Synchronized[int] = PROCESSES.Value("i", RESTING)
+    chosen = random.Random(1).sample(range(TAGS), CHANGED)
     arguments = (folder / "here", folder / "elsewhere", mode)
     processes = [PROCESSES.Process(target=read_by_mode, args=arguments) for _ in range(READERS)]
+    processes.append(PROCESSES.Process(target=write_elsewhere, args=(other, chosen, mode)))
     for process in processes:
         process.start()
-    chosen = random.Random(1).sample(range(TAGS), CHANGED)
     costs: dict[int, list[float]] = {RESTING: [], ELSEWHERE: [], HERE: []}
     for turn in range(rounds):
         for told in random.Random(turn).sample(list(costs), len(costs)):
@@ -134,7 +165,7 @@ def slowing(folder: Path, rounds: int) -> list[Row]:
 
 def run(quick: bool) -> list[Row]:
     """Measure; in full 10^7 snapshots (many minutes) and 40 rounds of blocks, `quick` 40 000 and 8."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, real_time():
         return tearing(Path(folder), 40_000 if quick else 10_000_000) + slowing(Path(folder), 8 if quick else 40)
 
 

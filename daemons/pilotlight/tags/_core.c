@@ -3,8 +3,8 @@
  * absolute sleep, the command ring and mailboxes. The byte layout and the protocol are in docs/segments.md; Python
  * (layout.py) writes and checks headers, and this extension re-checks every range it is given against the size of the mapping.
  *
- * Whoever can write a segment may be hostile to its readers: no offset, index or length is ever taken from shared
- * memory here, and a file that is cut short under a mapping (SIGBUS) ends in OSError(EFAULT), not in a dead reader. */
+ * Whoever can write a segment may be hostile to its readers: no offset, index or length out of shared memory
+ * is used here before it was checked in private memory, and a file that is cut short under a mapping (SIGBUS) ends in OSError(EFAULT), not in a dead reader. */
 #include "_mailbox.h"
 #include "_mapping.h"
 #include "_reader.h"

@@ -30,7 +30,18 @@ class Writer:
 
 @final
 class Reader:
-    def __new__(cls, fd: int, size: int, values: int, values_size: int, journal: int, capacity: int, /) -> Reader: ...
+    def __new__(
+        cls,
+        fd: int,
+        size: int,
+        image: int,
+        stamps: int,
+        qualities: int,
+        journal: int,
+        capacity: int,
+        table: bytes,
+        /,
+    ) -> Reader: ...
     def snapshot(self, patience_ns: int, /) -> tuple[bytes, int, int, int, int, int] | None: ...
     def journal(self, cursor: int | None, limit: int, /) -> tuple[bytes, int, int, int]: ...
     def state(self) -> tuple[int, bool]: ...

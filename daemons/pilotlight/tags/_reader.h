@@ -1,113 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Part of _core.c: the reading side of a segment. */
 #pragma once
-#include "_mapping.h"
-
-typedef struct {
-    PyObject_HEAD
-    Mapping map;
-    size_t values_at, values_size; /* image, stamps and qualities, which follow each other */
-    size_t journal_at;
-    uint64_t capacity;
-} Reader;
+#include "_snapshot.h"
 
 static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     int fd;
-    unsigned long long size, values_at, values_size, journal_at, capacity;
+    unsigned long long size, image_at, stamps_at, qualities_at, journal_at, capacity;
+    Py_buffer table;
     if ((kwargs && PyDict_Size(kwargs)) ||
-        !PyArg_ParseTuple(args, "iKKKKK:Reader", &fd, &size, &values_at, &values_size, &journal_at, &capacity))
+        !PyArg_ParseTuple(args, "iKKKKKKy*:Reader", &fd, &size, &image_at, &stamps_at, &qualities_at, &journal_at,
+                          &capacity, &table))
         return NULL;
-    if (values_at < HEADER_SIZE || !within(size, values_at, values_size) || journal_at < HEADER_SIZE ||
-        journal_at % 8 != 0 || capacity == 0 || capacity > MOST_SLOTS || (capacity & (capacity - 1)) != 0 ||
-        !within(size, journal_at, capacity * SLOT_SIZE)) {
-        PyErr_SetString(PyExc_ValueError, "the areas of the segment do not fit the file");
-        return NULL;
-    }
     Reader *r = (Reader *)type->tp_alloc(type, 0);
-    if (r == NULL)
-        return NULL;
-    r->values_at = values_at, r->values_size = values_size, r->journal_at = journal_at, r->capacity = capacity;
-    if (map(&r->map, fd, size, PROT_READ) < 0) {
-        Py_DECREF(r);
-        return NULL;
+    uint64_t image_size = image_at < stamps_at ? stamps_at - image_at : 0;
+    if (r == NULL || (r->tags = load_extents(&table, image_size, &r->count)) == NULL)
+        goto failed;
+    if (image_at < HEADER_SIZE || image_at > stamps_at || stamps_at + 8ull * r->count != qualities_at ||
+        !within(size, qualities_at, r->count) || !is_journal(size, journal_at, capacity)) {
+        PyErr_SetString(PyExc_ValueError, "the areas of the segment do not fit the file");
+        goto failed;
     }
+    r->values_at = image_at, r->values_size = qualities_at + r->count - image_at;
+    r->stamps = stamps_at - image_at, r->qualities = qualities_at - image_at;
+    r->journal_at = journal_at, r->capacity = capacity;
+    if (map(&r->map, fd, size, PROT_READ) < 0)
+        goto failed;
+    PyBuffer_Release(&table);
     return (PyObject *)r;
-}
-
-typedef struct {
-    const Reader *reader;
-    uint8_t *into;
-    uint64_t sequence, head;
-    int64_t time, wall;
-    uint32_t wake;
-} Copy;
-
-/* One attempt: 0 a consistent copy, 1 the writer was at it. */
-static int copy_values(void *argument)
-{
-    Copy *c = argument;
-    const Mapping *m = &c->reader->map;
-    c->wake = atomic_load_explicit(word32(m, WAKE), memory_order_acquire);
-    c->sequence = atomic_load_explicit(word64(m, SEQUENCE), memory_order_acquire);
-    if (c->sequence & 1)
-        return 1;
-    memcpy(c->into, m->base + c->reader->values_at, c->reader->values_size);
-    c->head = atomic_load_explicit(word64(m, JOURNAL_HEAD), memory_order_relaxed);
-    c->time = atomic_load_explicit(time64(m, PUBLISH_TIME), memory_order_relaxed);
-    c->wall = atomic_load_explicit(time64(m, WALL_OFFSET), memory_order_relaxed);
-    atomic_thread_fence(memory_order_acquire); /* the loads above are done before the one below */
-    return atomic_load_explicit(word64(m, SEQUENCE), memory_order_relaxed) != c->sequence;
-}
-
-static void relax(void)
-{
-#if defined(__aarch64__)
-    __asm__ volatile("yield");
-#else
-    __builtin_ia32_pause();
-#endif
-}
-
-static PyObject *reader_snapshot(PyObject *self, PyObject *argument)
-{
-    Reader *r = (Reader *)self;
-    int64_t patience = PyLong_AsLongLong(argument);
-    if ((patience == -1 && PyErr_Occurred()) || !is_open(&r->map))
-        return NULL;
-    PyObject *values = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)r->values_size);
-    if (values == NULL)
-        return NULL;
-    Copy copy = {.reader = r, .into = (uint8_t *)PyBytes_AS_STRING(values)};
-    int64_t start = clock_ns(CLOCK_MONOTONIC);
-    int state;
-    r->map.users++;
-    for (unsigned attempt = 1; (state = guarded(copy_values, &copy)) == 1; attempt++) {
-        int64_t waited = clock_ns(CLOCK_MONOTONIC) - start;
-        if (waited > patience && attempt >= LEAST_ATTEMPTS)
-            break;
-        if (waited < SPIN_FOR) {
-            relax();
-            continue;
-        }
-        Py_BEGIN_ALLOW_THREADS
-        nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
-        Py_END_ALLOW_THREADS
-        if (PyErr_CheckSignals() < 0) {
-            state = -2;
-            break;
-        }
-    }
-    r->map.users--;
-    if (r->map.closing)
-        unmap(&r->map);
-    if (state == 0)
-        return Py_BuildValue("NKLLKI", values, (unsigned long long)copy.sequence, (long long)copy.time,
-                             (long long)copy.wall, (unsigned long long)copy.head, (unsigned int)copy.wake);
-    Py_DECREF(values);
-    if (state == 1)
-        Py_RETURN_NONE;
-    return state == -1 ? os_error() : NULL;
+failed:
+    PyBuffer_Release(&table);
+    Py_XDECREF(r);
+    return NULL;
 }
 
 typedef struct {
@@ -295,7 +219,10 @@ static PyObject *reader_close(PyObject *self, PyObject *unused)
 static void reader_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
-    unmap(&((Reader *)self)->map);
+    Reader *r = (Reader *)self;
+    unmap(&r->map);
+    Py_CLEAR(r->last);
+    PyMem_Free(r->tags);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -311,7 +238,7 @@ static PyMethodDef reader_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 static PyType_Slot reader_slots[] = {
-    {Py_tp_doc, "Reader(fd, size, values, values_size, journal, capacity): a read-only mapping"},
+    {Py_tp_doc, "Reader(fd, size, image, stamps, qualities, journal, capacity, table): a read-only mapping"},
     {Py_tp_new, reader_new},
     {Py_tp_dealloc, reader_dealloc},
     {Py_tp_methods, reader_methods},

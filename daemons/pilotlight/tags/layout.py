@@ -50,11 +50,6 @@ class Layout:
     def file_size(self) -> int:
         return self.journal + self.capacity * SLOT_SIZE
 
-    @property
-    def values_size(self) -> int:
-        """Image, stamps and qualities: what a snapshot copies."""
-        return self.qualities + self.tags - self.image
-
 
 def plan(tags: int, directory_size: int, image_size: int, journal: int) -> Layout:
     """Lay out a segment of `tags` tags with at least `journal` journal slots (rounded up to a power of two).
