@@ -33,7 +33,7 @@ def extensions() -> list[Extension]:
     core = Extension(
         "pilotlight.tags._core",
         ["daemons/pilotlight/tags/_core.c"],
-        depends=[f"daemons/pilotlight/tags/_{part}.h" for part in ("mailbox", "mapping", "reader", "ring", "writer")],
+        depends=[str(path.relative_to(HERE)) for path in sorted((HERE / "daemons/pilotlight/tags").glob("_*.h"))],
         extra_compile_args=["-std=c11", *CFLAGS, "-Wall", "-Wextra", "-Werror"],
     )
     packages = compiled_modules()
