@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 
-from pilotlight.tags import Quality, SegmentError, SegmentReader, TagValueError, now_ns
+from pilotlight.tags import Quality, Readers, SegmentError, SegmentSilent, TagValueError
 
 from .checks import Check
 from .held import persistent
@@ -19,7 +19,7 @@ class Interlocks:
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self._names = names
-        self._readers: dict[str, SegmentReader] = {}
+        self._readers = Readers()
 
     def failing(self) -> list[str]:
         """Why each interlock that does not hold does not; empty when all hold."""
@@ -27,22 +27,14 @@ class Interlocks:
 
     def close(self) -> None:
         """Let go of the segments."""
-        for reader in self._readers.values():
-            reader.close()
-        self._readers.clear()
+        self._readers.close()
 
     def _look(self, name: str) -> str:
         segment, _, tag = name.partition(".")
         try:
-            reader = self._readers.get(segment)
-            if reader is not None and not reader.current():
-                self._readers.pop(segment).close()
-                reader = None
-            if reader is None:
-                reader = self._readers[segment] = SegmentReader.open(segment)
-            if now_ns() > reader.beat().deadline_ns:
-                return "its segment is not being written"
-            (reading,) = reader.read(tag)
+            (reading,) = self._readers.written(segment).read(tag)
+        except SegmentSilent as error:
+            return str(error)
         except (SegmentError, TagValueError, KeyError, OSError) as error:
             return f"it cannot be read ({error})"
         if reading.quality is not Quality.GOOD:

@@ -14,6 +14,7 @@ from pilotlight.io.lines import LineError
 from pilotlight.runtime.build import Builder
 from pilotlight.runtime.control.keeper import LoopKeeper
 from pilotlight.runtime.keeping import Kept, loaded
+from pilotlight.runtime.links import Links
 from pilotlight.runtime.logring import LogRing
 from pilotlight.runtime.notebook import Notebook
 from pilotlight.runtime.retention import Retention
@@ -51,17 +52,19 @@ async def main(context: Context) -> None:
     notebook = Notebook(ring, kept, store, lambda: context.status(summary()))
     supervisor = Supervisor(lines, settings.scan, notebook, Retention(state / "retained", notebook.say))
     control = LoopKeeper(settings.control, io, folder, StateFile(state / "control.json", Kept), notebook.say)
+    links = Links(settings.links, supervisor, notebook.say)
 
     def summary() -> str:
         return f"{supervisor.state.name}, {len(lines.pin_map.lines)} lines"
 
     builder = Builder(store, settings.build, lambda status: runtime.build_changed(status))
-    runtime = Runtime(supervisor, builder, store, lines.pin_map, ring, notebook, control)
+    runtime = Runtime(supervisor, builder, store, lines.pin_map, ring, notebook, control, links)
     text = TextServer(folder / "plc_runtime.socket", TextCommands(supervisor, runtime))
     try:
         active, before = store.active, kept.load(Kept())
         await supervisor.open(loaded(store, active) if active is not None else None, before.run, before.fault)
         control.open()
+        links.open()
         context.healthy = lambda: supervisor.alive(GUARD_NS) and control.supervisor.alive(GUARD_NS)
         context.bus.export(runtime)
         await text.start()
@@ -69,6 +72,7 @@ async def main(context: Context) -> None:
         await context.stop.wait()
     finally:
         await text.close()
+        await links.close()
         await runtime.close()
         await control.close()
         await supervisor.close()

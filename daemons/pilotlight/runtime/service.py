@@ -12,6 +12,7 @@ from pilotlight.runtime.build import Builder
 from pilotlight.runtime.control.keeper import LoopKeeper
 from pilotlight.runtime.keeping import loaded
 from pilotlight.runtime.launcher import LoadedProgram
+from pilotlight.runtime.links import Links
 from pilotlight.runtime.logring import LEVELS, LogRing
 from pilotlight.runtime.notebook import Notebook, verdict
 from pilotlight.runtime.store import ProgramStore
@@ -37,6 +38,7 @@ class Runtime(Service):
         ring: LogRing,
         notebook: Notebook,
         control: LoopKeeper,
+        links: Links,
     ) -> None:
         super().__init__()
         self._supervisor = supervisor
@@ -44,6 +46,7 @@ class Runtime(Service):
         self._pin_map = pin_map
         self._ring = ring
         self._control = control
+        self._links = links
         self._debugger = Debugger(supervisor, notebook.say)
         self._uploads = Uploads(supervisor, builder, store, notebook, lambda: self.changed("BuildState"))
         control.announce = lambda: self.changed("ControlState", "ControlFault", "ControlPid")
@@ -111,6 +114,8 @@ class Runtime(Service):
     def problems(self) -> list[str]:
         """What keeps the PLC, and the control loop, from doing what they should."""
         found = self._control.problems()
+        if self._links.problem:
+            found.append(self._links.problem)
         if self._supervisor.state is states.State.ERROR:
             found.insert(0, f"the program does not run, outputs are safe: {self._supervisor.last_fault}")
         return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from pilotlight.daemon import Settings
@@ -70,9 +71,29 @@ class ControlOptions(Settings, frozen=True):
     set_points: SetPointSettings = SetPointSettings()
 
 
+class LinkSettings(Settings, frozen=True):
+    """Variables of the PLC program that are held equal to tags of other daemons.
+
+    As in `tags: {plc.Rocket.Altitude: control.Altitude}`.
+    """
+
+    tags: Annotated[
+        dict[
+            Annotated[str, Meta(pattern=r"^plc\..+$", max_length=200)],
+            Annotated[str, Meta(pattern=r"^(?!plc\.)[A-Za-z0-9_]+\..+$", max_length=200)],
+        ],
+        Meta(max_length=64),
+    ] = msgspec.field(default_factory=dict)
+    good: Annotated[str, Meta(pattern=PLC_TAG, max_length=200)] = ""
+    """A BOOL of the program: whether all of them are fresh and good. While they are not they keep their last values."""
+    period_ms: Annotated[int, Meta(ge=5, le=10_000)] = 20
+    """How often they are brought."""
+
+
 class RuntimeSettings(Settings, frozen=True):
     """The whole file."""
 
     scan: ScanSettings = ScanSettings()
     build: BuildSettings = BuildSettings()
     control: ControlOptions = ControlOptions()
+    links: LinkSettings = LinkSettings()

@@ -10,7 +10,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 from pilotlight.tags.directory import Directory
-from pilotlight.tags.errors import SegmentBusy, SegmentDamaged, SegmentError, SegmentMissing, TagValueError
+from pilotlight.tags.errors import (
+    SegmentBusy,
+    SegmentDamaged,
+    SegmentError,
+    SegmentMissing,
+    SegmentSilent,
+    TagValueError,
+)
 from pilotlight.tags.files import segment_names, segment_path
 from pilotlight.tags.tag import Flags, Quality, Tag
 from pilotlight.tags.values import Type, Value, decode, encode
@@ -18,6 +25,7 @@ from pilotlight.tags.values import Type, Value, decode, encode
 if TYPE_CHECKING:
     from pilotlight.tags.clock import now_ns, sleep_until, wall_ns
     from pilotlight.tags.reader import Beat, Change, Changes, Reading, SegmentReader, Snapshot
+    from pilotlight.tags.readers import Readers
     from pilotlight.tags.ring import CommandRing
     from pilotlight.tags.writer import SegmentWriter
 
@@ -29,12 +37,14 @@ __all__ = [
     "Directory",
     "Flags",
     "Quality",
+    "Readers",
     "Reading",
     "SegmentBusy",
     "SegmentDamaged",
     "SegmentError",
     "SegmentMissing",
     "SegmentReader",
+    "SegmentSilent",
     "SegmentWriter",
     "Snapshot",
     "Tag",
@@ -55,6 +65,7 @@ _WITH_CORE = {
     **dict.fromkeys(("now_ns", "sleep_until", "wall_ns"), "clock"),
     **dict.fromkeys(("Beat", "Change", "Changes", "Reading", "SegmentReader", "Snapshot"), "reader"),
     "CommandRing": "ring",
+    "Readers": "readers",
     "SegmentWriter": "writer",
 }
 

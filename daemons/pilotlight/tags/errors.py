@@ -22,3 +22,7 @@ class SegmentDamaged(SegmentError):
 
 class SegmentBusy(SegmentError):
     """No consistent copy could be had in time: the writer stopped, or died, in the middle of a publish."""
+
+
+class SegmentSilent(SegmentError):
+    """The writer's next heartbeat is overdue, or there never was one: the values may be old."""

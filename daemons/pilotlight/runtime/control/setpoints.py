@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pilotlight.runtime.settings import SetPointSettings
 from pilotlight.runtime.states import State
-from pilotlight.tags import Quality, Reading, SegmentError, SegmentReader, now_ns
+from pilotlight.tags import Quality, Readers, Reading, SegmentError, now_ns
 
 SEGMENT = "plc"
 STATE_TAG = "Scan.State"
@@ -56,7 +56,7 @@ class SetPoints:
 
     def __init__(self, settings: SetPointSettings) -> None:
         self._settings = settings
-        self._reader: SegmentReader | None = None
+        self._readers = Readers()
         self._names = [name for name in dict.fromkeys((settings.roll, settings.pitch)) if name]
 
     @property
@@ -76,17 +76,10 @@ class SetPoints:
 
     def close(self) -> None:
         """Let go of the segment."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        self._readers.close()
 
     def _look(self) -> Wish:
-        reader = self._reader
-        if reader is not None and not reader.current():
-            self.close()
-            reader = None
-        if reader is None:
-            reader = self._reader = SegmentReader.open(SEGMENT)
+        reader = self._readers.present(SEGMENT)
         directory, snapshot = reader.directory, reader.snapshot()
         state = int(snapshot.value(directory.index(STATE_TAG)))
         # Without a program its tags are not there either.
