@@ -18,6 +18,7 @@ _FLAGS = [
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
+    "--hide-scrollbars",
     "--disable-dev-shm-usage",
     "--ignore-certificate-errors",
     "--no-first-run",
