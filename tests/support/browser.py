@@ -18,6 +18,7 @@ _FLAGS = [
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
+    "--hide-scrollbars",
     "--disable-dev-shm-usage",
     "--ignore-certificate-errors",
     "--no-first-run",
@@ -95,7 +96,8 @@ class Browser:
         if message.get("method") == "Runtime.exceptionThrown":
             self.errors.append(str(message["params"]["exceptionDetails"]))
         if message.get("method") == "Log.entryAdded" and message["params"]["entry"]["level"] == "error":
-            self.errors.append(str(message["params"]["entry"].get("text")))
+            entry = message["params"]["entry"]
+            self.errors.append(f"{entry.get('text')} {entry.get('url', '')}".strip())
 
     def size(self, width: int, height: int, *, dark: bool = False) -> None:
         """The size of the window in CSS pixels, and whether the user prefers dark pages."""

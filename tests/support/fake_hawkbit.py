@@ -79,11 +79,15 @@ class FakeHawkbit:
         """All that was told in words."""
         return " | ".join(text for _, body in self.told for text in body["status"]["details"])
 
-    def wait_for(self, execution: str, patience_s: float = 15.0) -> None:
-        """Wait until the device has told of an execution."""
+    def wait_for(self, execution: str, patience_s: float = 15.0, details: str = "") -> None:
+        """Wait until the device has told of an execution, and has used some words."""
+
+        def told() -> bool:
+            return any(w.startswith(execution) for w in self.words()) and details in self.details()
+
         with self.changed:
-            told = self.changed.wait_for(lambda: any(w.startswith(execution) for w in self.words()), patience_s)
-        assert told, (execution, self.words(), self.details())
+            heard = self.changed.wait_for(told, patience_s)
+        assert heard, (execution, details, self.words(), self.details())
 
 
 class _Server(ThreadingHTTPServer):

@@ -46,6 +46,7 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/api/docs"): Access.PUBLIC,
     ("GET", "/api/openapi.json"): Access.PUBLIC,
     # Users
+    ("GET", "/api/claimed"): Access.PUBLIC,
     ("GET", "/api/get-users-info"): Access.OPTIONAL,
     ("POST", "/api/create-user"): Access.CLAIM,
     ("POST", "/api/login"): Access.PUBLIC,

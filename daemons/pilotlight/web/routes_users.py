@@ -66,6 +66,12 @@ def role_of(text: str) -> Role | None:
     return next((role for role in Role if role.value == text), None)
 
 
+@router.get("/api/claimed", summary="Is the device claimed?")
+async def claimed(parts: Parts) -> dict[str, bool]:
+    """Whether it has a user. For the page: a 404, as the Editor wants it, is an error to a browser."""
+    return {"claimed": parts.users.claimed}
+
+
 @router.get("/api/get-users-info", summary="Is the device claimed? With a token: its users")
 async def users_info(parts: Parts, session: MaybeSession) -> JSONResponse:
     """404 while the device has no user. Without a token only that there are users; administrators see all,

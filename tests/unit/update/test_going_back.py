@@ -7,7 +7,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from pilotlight.daemon import InvalidArgument, Unavailable, WrongState
+from pilotlight.daemon import Busy, InvalidArgument, Unavailable, WrongState
 from pilotlight.orchestrator.update import restart
 from pilotlight.orchestrator.update.attempts import Outcome
 from pilotlight.orchestrator.update.policy import STOPPED_S, RebootPolicy
@@ -24,6 +24,31 @@ def test_an_update_that_waits_can_be_taken_back(site: Site) -> None:
             latest = updates.ledger.latest
             assert latest is not None and latest.outcome is Outcome.WITHDRAWN and "ada" in latest.reason
             assert site.boot.pending == "" and updates.standing.state == "idle" and site.reboots == 0
+
+    asyncio.run(go())
+
+
+def test_while_rauc_takes_it_back_nobody_else_draws_conclusions(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go() -> None:
+        async with site.life() as updates:
+            await site.install(updates, "1.1.0")
+            loop, take_back = asyncio.get_running_loop(), site.boot.set_primary
+
+            async def meanwhile() -> None:
+                await updates.tick()
+                with pytest.raises(Busy, match="going back"):
+                    updates.reboot("eve")
+
+            def slowly(slot: str) -> None:
+                take_back(slot)
+                asyncio.run_coroutine_threadsafe(meanwhile(), loop).result(10)
+
+            monkeypatch.setattr(site.boot, "set_primary", slowly)
+            await updates.rollback("ada")
+            latest = updates.ledger.latest
+            assert latest is not None and latest.outcome is Outcome.WITHDRAWN and "ada" in latest.reason
+            assert site.reboots == 0
+            updates.reboot("eve")
 
     asyncio.run(go())
 

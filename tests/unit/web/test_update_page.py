@@ -63,7 +63,8 @@ def test_upload_with_progress_then_go_back(browser: Browser, rauc: FakeRauc, tmp
     browser.click("#rollback")
     browser.wait("document.querySelector('#ask').open")
     browser.click("#ask-yes")
-    browser.wait("document.querySelector('#history').textContent.includes('withdrawn')")
+    taken_back = "document.querySelector('#history tr').textContent.includes('Taken back by')"
+    browser.wait(f"document.querySelector('#pending').textContent === '–' && {taken_back}")
 
 
 def test_a_refusal_is_shown_with_its_reason_also_on_a_phone(browser: Browser, rauc: FakeRauc, tmp_path: Path) -> None:

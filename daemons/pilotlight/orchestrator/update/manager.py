@@ -60,6 +60,7 @@ class Updates:
         self._marker = Marker(rauc, boot, around.version)
         self._job: asyncio.Task[None] | None = None
         self._look: asyncio.Task[None] | None = None
+        self._returning = False
 
     @property
     def boot(self) -> BootState | None:
@@ -123,6 +124,13 @@ class Updates:
     async def rollback(self, user: str) -> str:
         """Go back to the version before; what happens now. Raises WrongState, Busy, Unavailable."""
         self._check_idle()
+        self._returning = True  # until RAUC has marked the slots and that is noted, a look would misread them
+        try:
+            return await self._go_back(user)
+        finally:
+            self._returning = False
+
+    async def _go_back(self, user: str) -> str:
         boot = self.boot
         if boot is None:
             raise WrongState("this system was not started from one of two slots: there is nothing to go back to")
@@ -165,7 +173,7 @@ class Updates:
 
     async def tick(self) -> None:
         """Notice what became of the newest update, and restart if one waits and may."""
-        if self.busy:
+        if self.busy or self._returning:
             return
         if self.ledger.current is not None:
             self._settle(installing=False)
@@ -261,6 +269,8 @@ class Updates:
     def _check_idle(self) -> None:
         if self.busy:
             raise Busy("an update is being installed: one at a time. Wait for its end; nothing was done")
+        if self._returning:
+            raise Busy("somebody is going back to another version; nothing was done. Try again in a moment")
 
     def _check_free(self) -> None:
         """Whether an installation may begin: it writes the slot that does not run."""

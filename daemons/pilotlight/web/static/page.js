@@ -29,11 +29,10 @@ async function enter(message = "") {
   byId("who").textContent = "";
   claiming = false;
   try {
-    await request("GET", "/api/get-users-info");
+    claiming = !(await request("GET", "/api/claimed")).claimed;
     notice("");
   } catch (error) {
-    claiming = error instanceof Refused && error.status === 404;
-    notice(claiming ? "" : reason(error));
+    notice(reason(error));
   }
   byId("entry-title").textContent = claiming ? "Claim this device" : "Log in";
   byId("entry-text").textContent = claiming
