@@ -100,7 +100,8 @@ class Loop:
         machine.tick(self._read(now, *alive))
         answers = [self._carry_out(commands.decode(data)) for data in waiting]
         self._write(machine.outputs())
-        # Only now: who hears that something was done finds the outputs so.
+        self._publisher.publish(machine, self._written, now)
+        # Only now: who hears that something was done finds the outputs and the segment so.
         for number, verdict, failing in answers:
             self._teller.tell(Report.VERDICT, number, int(verdict), int(failing).to_bytes(4, "little"))
         for shot in machine.shots.take():
@@ -108,7 +109,6 @@ class Loop:
         if machine.mode is not self._mode:
             self._mode = machine.mode
             self._teller.tell(Report.MODE, int(machine.mode), int(machine.cause))
-        self._publisher.publish(machine, self._written, now)
 
     def _read(self, now: int, parent_ns: int, guard_ns: int) -> Inputs:
         """What the lines and the others say. Lines that cannot be read make the machine safe, not the loop fail."""

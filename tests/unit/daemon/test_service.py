@@ -196,8 +196,13 @@ def test_infinite_timeouts_cannot_be_asked_for(client: Client) -> None:
 
 def test_a_lost_connection_is_replaced(client: Client) -> None:
     assert client.call("Add", 1, 2) == 3
-    shared().close_sync(None)
+    connection, lost = shared(), threading.Event()
+    connection.connect("closed", lambda *_: lost.set())
+    # The stream is closed when this returns; that the connection is, GLib's worker learns after it.
+    connection.close_sync(None)
+    assert lost.wait(10)
     assert client.call("Add", 1, 2) == 3
+    assert shared() is not connection
 
 
 def test_nobody_there_is_unavailable(bus: str) -> None:

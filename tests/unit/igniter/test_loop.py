@@ -29,7 +29,7 @@ from pilotlight.igniter.settings import IgniterSettings, arming_conflicts
 from pilotlight.io import jobs
 from pilotlight.io.lines import LineError
 from pilotlight.io.simulated import SimulatedChip
-from pilotlight.tags import CommandRing, SegmentWriter, now_ns
+from pilotlight.tags import CommandRing, SegmentReader, SegmentWriter, now_ns
 
 _YAML = """
 channels:
@@ -124,6 +124,31 @@ def test_a_sign_of_life_that_comes_within_a_tick_is_no_silence(bench: Bench, mon
     with pytest.raises(ArithmeticError):
         loop.Loop(bench.job).run()
     assert failing == [Check(0)] * 5
+
+
+def test_who_hears_a_verdict_finds_the_outputs_and_the_segment_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[tuple[reports.Report, bool, object]] = []
+    reader = SegmentReader.open("igniter")
+
+    class Listening(reports.Teller):
+        def tell(self, kind: reports.Report, number: int = 0, value: int = 0, text: bytes = b"") -> None:
+            found.append((kind, bench.levels()[0], reader.read("Channel1.Commanded")[0].value))
+            super().tell(kind, number, value, text)
+
+    def outputs(self: Machine) -> int:
+        if len(found) > 1:
+            raise ArithmeticError
+        return 0b0001
+
+    monkeypatch.setattr(loop, "Teller", Listening)
+    monkeypatch.setattr(Machine, "outputs", outputs)
+    bench.ring.push(commands.encode(Command(Kind.LOOK, mask=1)))
+    with pytest.raises(ArithmeticError):
+        loop.Loop(bench.job).run()
+    reader.close()
+    assert found == [(reports.Report.READY, False, False), (reports.Report.VERDICT, True, True)]
 
 
 def test_the_end_of_the_parent_ends_the_loop_with_outputs_off(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
