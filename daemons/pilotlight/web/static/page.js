@@ -77,6 +77,8 @@ byId("entry-form").addEventListener("submit", async (event) => {
 });
 
 byId("logout").addEventListener("click", async () => {
+  shown += 1;
+  stopTags(); // first, or what the page still asks for would be refused
   await request("POST", "/api/logout").catch(() => {});
   dropToken();
   await enter("You are logged out.");

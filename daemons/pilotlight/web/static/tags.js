@@ -77,7 +77,7 @@ function absent(message) {
 }
 
 async function watch() {
-  stream?.abort();
+  stopTags();
   const mine = new AbortController();
   stream = mine;
   const query = new URLSearchParams({ segment: byId("segment").value || "plc", search: byId("search").value, limit: LIMIT });
@@ -106,8 +106,11 @@ async function listSegments() {
 }
 
 export async function startTags() {
+  stopTags();
+  const mine = new AbortController();
+  stream = mine;
   await listSegments().catch(() => {});
-  await watch();
+  if (!mine.signal.aborted) await watch();
 }
 
 export function stopTags() { stream?.abort(); }
