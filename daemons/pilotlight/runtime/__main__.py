@@ -51,7 +51,7 @@ async def main(context: Context) -> None:
     lines = hold_lines(io)
     notebook = Notebook(ring, kept, store, lambda: context.status(summary()))
     supervisor = Supervisor(lines, settings.scan, notebook, Retention(state / "retained", notebook.say))
-    control = LoopKeeper(settings.control, io, folder, StateFile(state / "control.json", Kept), notebook.say)
+    control = LoopKeeper(settings.control, io, folder, state, notebook.say)
     links = Links(settings.links, supervisor, notebook.say)
 
     def summary() -> str:

@@ -55,6 +55,16 @@ class SetPointSettings(Settings, frozen=True):
     """How long ago the last scan may be."""
 
 
+class RecordingSettings(Settings, frozen=True):
+    """Recordings of the control loop, for `pilotlight control replay`: a file for each start of its process."""
+
+    enabled: bool = False
+    most_mb: Annotated[int, Meta(ge=1, le=100_000)] = 256
+    """The size of a file in 10^6 bytes; the recording ends there. An hour takes about 400 at the usual rates."""
+    keep: Annotated[int, Meta(ge=1, le=1000)] = 4
+    """How many files there are at most; the oldest are removed."""
+
+
 class ControlOptions(Settings, frozen=True):
     """The control loop. What the loop itself does is said in a file of its own, with the keys of rt_core."""
 
@@ -69,6 +79,7 @@ class ControlOptions(Settings, frozen=True):
     limit_ms: Annotated[int, Meta(ge=10, le=60_000)] = 100
     """How long after its slot a step may end before the loop counts as hung: servos in failsafe, process killed."""
     set_points: SetPointSettings = SetPointSettings()
+    recording: RecordingSettings = RecordingSettings()
 
 
 class LinkSettings(Settings, frozen=True):

@@ -120,6 +120,7 @@ def file_with(folder: Path, *records: bytes) -> Path:
     recorder = FlightRecorder(path, CONFIG, ring)
     for data in records:
         ring.push(data)
+    recorder.drain()
     recorder.close()
     ring.close()
     return path
@@ -186,6 +187,7 @@ def test_a_process_records_every_step(tmp_path: Path) -> None:
     while process.exit_code() is None:
         assert time.monotonic() < end
         time.sleep(0.002)
+    recorder.drain()
     recorder.close()
     process.close()
     box.close()

@@ -69,6 +69,7 @@ def test_the_igniter_shows_while_its_daemon_lives() -> None:
         "igniter_armed": True,
         "igniter_global_fault_latched": False,
         "igniter_active_mask": 0b101,
+        "igniter_ticks": 1,
     }
     writer.heartbeat(now_ns() - 1)
     assert statusfile.igniter_status() == {}

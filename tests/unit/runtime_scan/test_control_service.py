@@ -12,6 +12,7 @@ import pytest
 from pilotlight.daemon import DaemonError
 from pilotlight.runtime import safe
 from pilotlight.runtime.control import child
+from pilotlight.runtime.control.recording import replay
 from pilotlight.runtime.control.tools.status import KEYS, read_status
 from pilotlight.tags import SegmentReader
 
@@ -25,6 +26,7 @@ scan: {priority: 0, limit_ms: 500}
 control:
   limit_ms: 1500
   set_points: {roll: plc.INSTANCE0.LEVEL, limit_rad: 3}
+  recording: {enabled: true, keep: 2}
 """
 
 
@@ -104,6 +106,26 @@ def test_the_loop_lives_with_the_runtime(runtime: WithLoop) -> None:
     pid = runtime.client.get("ControlPid")
     runtime.end(signal.SIGKILL)
     until(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2])
+
+
+def test_every_run_of_the_loop_is_recorded_and_can_be_repeated(runtime: WithLoop) -> None:
+    folder = Path(os.environ["PILOTLIGHT_STATE"]) / "runtime" / "flights"
+    for number in (1, 2, 3):
+        runtime.until_state("RUNNING")
+        path = folder / f"flight-{number:06}.rec"
+        until(lambda path=path: path.exists() and path.stat().st_size > 20_000)
+        if number == 2:  # it dies
+            os.kill(runtime.client.get("ControlPid"), signal.SIGKILL)
+            until(lambda: runtime.call("ControlStatus")["Restarts"] == 1)
+        else:
+            runtime.call("ControlStop")
+            if number == 1:
+                runtime.call("ControlStart")
+    assert runtime.end() == 0
+    assert sorted(file.name for file in folder.iterdir()) == ["flight-000002.rec", "flight-000003.rec"]
+    for file in folder.iterdir():
+        found = replay(file)
+        assert (found.problem, found.steps > 100) == ("", True)
 
 
 def test_a_broken_configuration_is_a_problem_and_the_plc_goes_on(runtime: WithLoop) -> None:

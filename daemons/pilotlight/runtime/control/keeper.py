@@ -10,6 +10,7 @@ from typing import Any
 
 from pilotlight.daemon import StateFile, Typed
 from pilotlight.io.config import IoSettings
+from pilotlight.runtime.control.flights import Flights
 from pilotlight.runtime.control.setpoints import SetPoints, Wish
 from pilotlight.runtime.control.statusfile import StatusFile
 from pilotlight.runtime.control.supervisor import LoopSupervisor
@@ -21,7 +22,7 @@ from pilotlight.tags.mailbox import USUAL_PLACES, Places
 FEED_S = 0.02
 """How often the tags of the PLC program are looked at."""
 IDLE_S = 0.2
-"""How often it is looked whether there is something to write or to feed."""
+"""How often it is looked whether there is something to write or to feed, and how often steps are recorded."""
 
 
 class LoopKeeper:
@@ -32,16 +33,17 @@ class LoopKeeper:
         options: ControlOptions,
         io: IoSettings,
         folder: Path,
-        kept: StateFile[Kept],
+        state: Path,
         say: Callable[[str, str], None],
         places: Places = USUAL_PLACES,
     ) -> None:
-        """`folder` is the runtime's in /run, `kept` what outlives a restart, `say` takes a level and a text."""
-        self._kept = kept
+        """`folder` is the runtime's in /run, `state` the one on the disk, `say` takes a level and a text."""
+        self._kept = StateFile(state / "control.json", Kept)
         self._say = say
         self._status = StatusFile(folder / options.status_file, say) if options.status_file else None
         self._points = SetPoints(options.set_points)
         self._wish = Wish()
+        self._flights = Flights(state / "flights", options.recording, say)
         self._tasks: list[asyncio.Task[None]] = []
         self.announce: Callable[[], None] = lambda: None
         """Called when state, fault or process have changed."""
@@ -55,6 +57,8 @@ class LoopKeeper:
         self._tasks.append(loop.create_task(self._keep_status()))
         if self._points.wanted:
             self._tasks.append(loop.create_task(self._feed()))
+        if self._flights.wanted:
+            self._tasks.append(loop.create_task(self._record()))
 
     async def close(self) -> None:
         """End the loop, servos in failsafe."""
@@ -95,6 +99,7 @@ class LoopKeeper:
     def ended(self, reader: SegmentReader | None) -> None:
         """Of the supervisor: a process has ended; the file tells how it stood then."""
         self._wish = Wish()
+        self._flights.end()
         if reader is not None:
             self._write(reader)
 
@@ -116,6 +121,15 @@ class LoopKeeper:
         plan = self.supervisor.plan
         if self._status is not None:
             self._status.write(reader, plan is not None and plan.simulated)
+
+    async def _record(self) -> None:
+        """Write the steps of the loop to the disk while it runs."""
+        while True:
+            process, plan = self.supervisor.process, self.supervisor.plan
+            if process is not None and plan is not None:
+                self._flights.follow(process, plan.text)
+                await asyncio.to_thread(self._flights.write)
+            await asyncio.sleep(IDLE_S)
 
     async def _feed(self) -> None:
         """Hand the loop what the program asks for, whenever that is something else."""

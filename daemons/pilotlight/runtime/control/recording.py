@@ -59,11 +59,15 @@ class FlightRecorder:
         self._file.flush()
         os.fsync(self._file.fileno())
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file so far."""
+        return self._file.tell()
+
     def close(self) -> None:
-        """Write what is left and close the file."""
-        self.drain()
-        self.sync()
-        self._file.close()
+        """Bring what was drained to the disk and close the file. Raises OSError; the file is closed then too."""
+        with self._file:
+            self.sync()
 
 
 @dataclass(frozen=True)

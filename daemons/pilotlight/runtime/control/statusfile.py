@@ -44,7 +44,8 @@ def igniter_status() -> dict[str, bool | int]:
     except SegmentError:
         return {}
     try:
-        return {} if now_ns() > reader.beat().deadline_ns else igniter_keys(_values(reader))
+        beat = reader.beat()
+        return {} if now_ns() > beat.deadline_ns else {**igniter_keys(_values(reader)), "igniter_ticks": beat.count}
     except SegmentError:
         return {}
     finally:

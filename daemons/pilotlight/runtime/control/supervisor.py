@@ -198,7 +198,13 @@ class LoopSupervisor:
                 undo.callback(door.close)
             bridge, limit_ns = None if door is None else door.descriptors, self._options.limit_ms * 1_000_000
             process = ControlProcess.spawn(
-                plan.text, switch, self._places, simulated=plan.simulated, limit_ns=limit_ns, simulator=bridge
+                plan.text,
+                switch,
+                self._places,
+                record=self._options.recording.enabled,
+                simulated=plan.simulated,
+                limit_ns=limit_ns,
+                simulator=bridge,
             )
             undo.pop_all()
         notice = partial(self._notes.say, "WARNING")
