@@ -2,7 +2,8 @@
 """Uploads that are program packages (`.plz`): how they are told from Editor ZIPs, and which commands build them.
 
 A package is read and turned into C in a confined process, like the compilers; the runtime itself only looks at its
-first bytes and at the names of the files that came out.
+first bytes and at the names of the files that came out. The PLC language is loaded when there is an upload: it is
+large, and a start without one does not wait for it.
 """
 
 from __future__ import annotations
@@ -15,14 +16,12 @@ from pathlib import Path
 
 import msgspec
 
-from pilotlight.plc.native import build
-from pilotlight.plc.native.interface import SUPPORT_SOURCES
-from pilotlight.plc.package import MANIFEST
+from pilotlight.runtime.children import PACKAGES
 from pilotlight.runtime.toolchain import NATIVE, Step
 
 DIALECT = "plz"
-SUPPORT = build.SUPPORT
-_MODULES = (str(SUPPORT.parents[2]), str(Path(msgspec.__file__).parents[1]))
+SUPPORT = PACKAGES / "pilotlight/plc/native"
+_MODULES = (str(PACKAGES), str(Path(msgspec.__file__).parents[1]))
 """Where the translation's modules are; it starts without those of the site."""
 READABLE = (*_MODULES, sys.prefix, sys.base_prefix)
 """What the translation reads beside the system."""
@@ -33,6 +32,8 @@ _SOURCE = re.compile(r"program(?:_[a-z0-9]+)?\.c")
 
 def is_package(upload: Path) -> bool:
     """Whether an upload means to be a package: its first entry is the manifest. Raises OSError."""
+    from pilotlight.plc.package import MANIFEST
+
     with upload.open("rb") as file:
         head = file.read(_NAME_AT + len(MANIFEST))
     length = int.from_bytes(head[_LENGTH_AT : _LENGTH_AT + 2], "little")
@@ -53,8 +54,11 @@ def sources_of(names: Iterable[str]) -> list[str]:
 
 def compile_steps(folder: str, sources: list[str]) -> list[Step]:
     """The commands that make objects of the sources and of the interface to the scan."""
+    from pilotlight.plc.native import build, interface
+
     include = ("-I", str(SUPPORT), "-I", str(NATIVE), "-I", folder)
-    paths = {name: f"{folder}/{name}" for name in sources} | {name: str(SUPPORT / name) for name in SUPPORT_SOURCES}
+    paths = {name: f"{folder}/{name}" for name in sources}
+    paths |= {name: str(SUPPORT / name) for name in interface.SUPPORT_SOURCES}
     return [
         Step(f"Compiling {name}...", ("gcc", *build.FLAGS, *include, "-c", path, "-o", f"{name}.o"), (str(SUPPORT),))
         for name, path in paths.items()
@@ -63,12 +67,16 @@ def compile_steps(folder: str, sources: list[str]) -> list[Step]:
 
 def link_step(sources: list[str], output: str) -> Step:
     """The command that makes the shared object `output` of the objects."""
-    objects = [f"{name}.o" for name in (*sources, *SUPPORT_SOURCES)]
+    from pilotlight.plc.native import build, interface
+
+    objects = [f"{name}.o" for name in (*sources, *interface.SUPPORT_SOURCES)]
     return Step("Linking...", ("gcc", *build.LINK, "-o", output, *objects, "-lm"))
 
 
 def fingerprint() -> bytes:
     """Everything of this package that decides what a program package becomes."""
+    from pilotlight.plc.native import build
+
     plc = SUPPORT.parent
     found = [path for folder in (SUPPORT, plc / "ir") for path in folder.iterdir()]
     sources = [path for path in found if path.suffix in (".py", ".c", ".h")]

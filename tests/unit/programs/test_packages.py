@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from pilotlight.tags import Flags, Tag, Type
 from pilotlight.tags.directory import Directory
 
 from tests.programs.packing import zip_of
+from tests.support.daemons import PACKAGES
 from tests.unit.programs.conftest import build_upload
 
 ROOT = Path(__file__).parents[3]
@@ -186,6 +190,13 @@ def test_a_translation_says_in_one_line_why_it_ended(
     (tmp_path / "a.plz").write_bytes(motor)
     assert translate.main([str(tmp_path / "a.plz"), str(tmp_path / "source")]) == 1
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_the_runtime_starts_without_the_language() -> None:
+    look = "import sys, pilotlight.runtime.__main__; print([name for name in sys.modules if '.plc' in name])"
+    command, env = [sys.executable, "-c", look], {**os.environ, "PYTHONPATH": PACKAGES}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def test_only_the_translation_reads_more_than_the_compilers() -> None:
