@@ -112,6 +112,9 @@ class Pair:
 
     async def ask(self, command: Command) -> Answer:
         """Send a command and wait for its verdict. LoopError when it does not come; what was armed is safe then."""
+        if not self._ready.done():
+            # One that starts has armed nothing, and to kill it for its silence would only have it start again.
+            raise LoopError("the firing loop is being started; nothing was done, all outputs are off. Try again")
         number = self.send(command)
         verdict = self._verdicts[number] = self._asyncio.create_future()
         try:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import signal
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 from pilotlight.daemon.settings import parse_settings
-from pilotlight.igniter import commands, guard, job, loop, reports
+from pilotlight.igniter import commands, guard, job, loop, pair, reports
 from pilotlight.igniter.audit import Audit
 from pilotlight.igniter.checks import Check
 from pilotlight.igniter.commands import Command, Kind
@@ -175,6 +176,25 @@ def test_the_guard_switches_off_and_kills_a_loop_that_is_silent(bench: Bench) ->
     finally:
         sleeper.kill()
         sleeper.wait()
+
+
+def test_a_loop_that_is_being_started_is_not_killed_for_its_silence(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sleeper(*_: object) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(["sleep", "60"])
+
+    async def ask() -> None:
+        starting = pair.Pair(bench.job, bench.held, lambda _: None, lambda _: None)
+        try:
+            with pytest.raises(pair.LoopError, match="is being started; nothing was done"):
+                await starting.ask(Command(Kind.LOOK))
+            assert Path(f"/proc/{starting.pid}/stat").read_text().split()[2] != "Z", "it lives"
+        finally:
+            starting.close()
+
+    monkeypatch.setattr(pair, "_spawn", sleeper)
+    asyncio.run(ask())
 
 
 def test_commands_jobs_and_reports_come_back_as_they_went(bench: Bench) -> None:
