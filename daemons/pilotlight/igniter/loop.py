@@ -123,11 +123,14 @@ class Loop:
         return Inputs(now, status, outputs, closed, parent_ns, guard_ns, self._real_time)
 
     def _read_kill_switch(self) -> bool | None:
-        """Whether the kill switch is closed, and was since the last tick; None when it cannot be read."""
+        """Whether the kill switch is closed, and was since the last tick; None when it cannot be read.
+
+        Any edge will do: the kernel names the level after one, which says nothing of an opening that was over by then.
+        """
         try:
-            opened = any(not edge.level for edge in self._kill_switch.edges())
+            moved = bool(self._kill_switch.edges())
             lost, self._lost = self._kill_switch.lost != self._lost, self._kill_switch.lost
-            return self._kill_switch.level() and not opened and not lost
+            return self._kill_switch.level() and not moved and not lost
         except OSError:
             return None
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pilotlight.io.bmp390 import Bmp390
-from pilotlight.io.edges import SimulatedEdges
+from pilotlight.io.edges import Edge, SimulatedEdges
 from pilotlight.io.lsm6ds3 import Lsm6ds3, Setup
 from pilotlight.io.pulse import SimulatedPulses
 from pilotlight.io.sensors import ComputedAir, ComputedMotion
@@ -128,11 +129,20 @@ def test_a_switch_that_opened_between_two_looks_was_open(tmp_path: Path) -> None
     chip.drive(3, True)
     assert devices.switch_level() == 1
     chip.drive(3, False)
+    assert devices.switch_level() == 1, "it was open until just now"
     assert devices.switch_level() == 0
     switch.close()
     assert devices.switch_level() is None
     assert Devices(ComputedMotion(), ComputedAir(), SimulatedPulses([1500] * 4), None, 0).switch_level() is None
     chip.close()
+
+
+@pytest.mark.parametrize("closed", [0, 1])
+def test_an_opening_that_was_over_before_the_kernel_looked_counts(closed: int) -> None:
+    waiting = [[Edge(1, bool(closed)), Edge(2, bool(closed))], []]
+    line = SimpleNamespace(edges=lambda: waiting.pop(0), level=lambda: bool(closed), lost=0)
+    devices = Devices(ComputedMotion(), ComputedAir(), SimulatedPulses([1500] * 4), line, closed)
+    assert [devices.switch_level(), devices.switch_level()] == [1 - closed, closed]
 
 
 def test_simulated_mode_opens_nothing() -> None:

@@ -12,11 +12,13 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pilotlight.daemon.settings import parse_settings
 from pilotlight.igniter import commands, guard, job, loop, pair, reports
+from pilotlight.igniter.arming import Inputs
 from pilotlight.igniter.audit import Audit
 from pilotlight.igniter.checks import Check
 from pilotlight.igniter.commands import Command, Kind
@@ -28,6 +30,7 @@ from pilotlight.igniter.page import Page
 from pilotlight.igniter.publisher import tags
 from pilotlight.igniter.settings import IgniterSettings, arming_conflicts
 from pilotlight.io import jobs
+from pilotlight.io.edges import Edge
 from pilotlight.io.lines import LineError
 from pilotlight.io.simulated import SimulatedChip
 from pilotlight.tags import CommandRing, SegmentReader, SegmentWriter, now_ns
@@ -150,6 +153,26 @@ def test_who_hears_a_verdict_finds_the_outputs_and_the_segment_so(
         loop.Loop(bench.job).run()
     reader.close()
     assert found == [(reports.Report.READY, False, False), (reports.Report.VERDICT, True, True)]
+
+
+def test_an_opening_that_was_over_before_the_kernel_looked_counts(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = [[], [Edge(1, True), Edge(2, True)], []]
+    line = SimpleNamespace(edges=lambda: waiting.pop(0), level=lambda: True, lost=0, fileno=lambda: bench.alive)
+    closed: list[bool | None] = []
+
+    def tick(self: Machine, inputs: Inputs) -> None:
+        closed.append(inputs.kill_closed)
+        if len(closed) == 3:
+            raise ArithmeticError
+
+    monkeypatch.setattr(loop.inherit, "edge_input", lambda handle: line)
+    monkeypatch.setattr(loop.Loop, "_wait", lambda self, until_ns: False)
+    monkeypatch.setattr(Machine, "tick", tick)
+    with pytest.raises(ArithmeticError):
+        loop.Loop(bench.job).run()
+    assert closed == [True, False, True]
 
 
 def test_the_end_of_the_parent_ends_the_loop_with_outputs_off(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

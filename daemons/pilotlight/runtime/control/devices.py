@@ -75,7 +75,10 @@ class Devices:
         return True
 
     def switch_level(self) -> int | None:
-        """The level of the kill switch; the open one if it was open since the last call. None when unreadable."""
+        """The level of the kill switch; the open one if it moved since the last call. None when unreadable.
+
+        Any edge will do: the kernel names the level after one, which says nothing of an opening that was over by then.
+        """
         if self._switch is None:
             return None
         try:
@@ -83,10 +86,7 @@ class Devices:
             level = self._switch.level()
         except OSError:
             return None
-        for edge in edges:
-            if edge.level != self._closed:
-                level = edge.level
-        return int(level)
+        return int(not self._closed if edges else level)
 
     def drive(self, pulses: FourInts) -> bool:
         """Set the pulse widths (µs); whether all servos took them."""
