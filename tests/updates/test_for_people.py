@@ -199,7 +199,7 @@ def test_a_fleet_server_updates_the_device_and_hears_of_it(device: Device) -> No
 
 
 def test_the_console_forces_an_older_bundle_that_is_tried_and_kept(device: Device) -> None:
-    version = json.loads(device.ok("pilotlight update --json"))["Version"]
+    version = json.loads(device.ok("pilotlight update status --json"))["Version"]
     refused = device.run("pilotlight update install /run/bundles/older.raucb", INSTALL_S)
     assert refused.code == 1 and f"{OLDER} is older than {version}" in refused.output
     told = device.ok("pilotlight update install --force /run/bundles/older.raucb", INSTALL_S)
