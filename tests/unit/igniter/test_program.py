@@ -267,6 +267,7 @@ class AnyProgram(AnyOrder):
         """One look, with what it says carried out and noted in the book."""
         self.life = self.now if alive else self.life
         held, before = self.program.session, self.program.number
+        leased = held != 0 and self.machine.session == held
         talk = self.program.follow(Look(self.now, self.life, requests, **changes))
         fired = 0
         try:
@@ -286,7 +287,8 @@ class AnyProgram(AnyOrder):
         if dead or (requests and requests[0].number != before + 1):
             assert not fired, "a request of a program that cannot be trusted was carried out"
             assert not self.program.session
-            assert not held or (self.machine.session != held and self.levels == 0), "its session outlived it"
+            assert not held or self.machine.session != held, "its session outlived it"
+            assert not leased or self.levels == 0, "what it fired is still on"
 
     @invariant()
     def a_program_that_fires_holds_the_session(self) -> None:
