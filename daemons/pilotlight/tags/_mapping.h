@@ -38,7 +38,8 @@ enum { /* offsets in the header of a segment */
 };
 enum { SLOT_SIZE = 32, SLOT_VALUE = 8, SLOT_MORE = 24 }; /* journal slots: bytes of value in a first, in a further one */
 enum { RING_HEAD = 64, RING_TAIL = 128, RING_TOUCHED = 192, RING_SLOTS = 256 };
-enum { LEAST_ATTEMPTS = 200 }; /* of a snapshot: a reader that was kept from running must not blame the writer */
+enum { LEAST_ATTEMPTS = 200 }; /* of a snapshot, when its patience is over: maybe it was kept from running itself */
+enum { LIVELY = 10 }; /* times its patience, a snapshot tries while the writer is seen to get on */
 enum { BLOCK = 64, SPAN = 1024 }; /* grain of the comparison, bytes */
 
 static const uint64_t FURTHER_SLOT = 1ull << 63;

@@ -147,12 +147,16 @@ static PyObject *reader_snapshot(PyObject *self, PyObject *argument)
         return NULL;
     PyObject *values = NULL;
     Copy copy = {.reader = r};
-    int64_t start = clock_ns(CLOCK_MONOTONIC);
+    int64_t start = clock_ns(CLOCK_MONOTONIC), moved = start; /* when the writer was last seen to get on */
+    uint64_t seen = 0;
+    unsigned attempts = 0; /* since the patience is over */
     int state;
     r->map.users++;
-    for (unsigned attempts = 1; (state = attempt(&copy, &values)) == AGAIN; attempts++) {
-        int64_t waited = clock_ns(CLOCK_MONOTONIC) - start;
-        if (waited > patience && attempts >= LEAST_ATTEMPTS)
+    while ((state = attempt(&copy, &values)) == AGAIN) {
+        int64_t now = clock_ns(CLOCK_MONOTONIC), waited = now - start;
+        if (copy.sequence != seen && waited < LIVELY * patience)
+            seen = copy.sequence, moved = now, attempts = 0;
+        if (now - moved > patience && ++attempts >= LEAST_ATTEMPTS)
             break;
         if (waited < SPIN_FOR) {
             relax();

@@ -18,7 +18,7 @@ from pilotlight.tags.tag import Quality
 from pilotlight.tags.values import Value, decode
 
 PATIENCE_NS = 100_000_000
-"""How long a snapshot tries for a consistent copy."""
+"""How long a snapshot tries for a consistent copy while the writer does not get on; ten times as long when it does."""
 LONGEST_WAIT_S = 3600.0
 MOST_AT_ONCE = 4096
 """Journal slots one call of `changes` looks at."""
@@ -184,7 +184,8 @@ class SegmentReader:
     def snapshot(self) -> Snapshot:
         """A consistent copy of all values.
 
-        Raises SegmentBusy when none can be had within 100 ms: the writer stopped in the middle of a publish.
+        Raises SegmentBusy when the writer stopped in the middle of a publish, 100 ms long, or none is to be had within
+        a second.
         """
         try:
             copy = self._core.snapshot(PATIENCE_NS)

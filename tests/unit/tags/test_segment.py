@@ -23,6 +23,7 @@ from pilotlight.tags import (
     segment_names,
     segment_path,
 )
+from pilotlight.tags.reader import PATIENCE_NS
 
 TAGS = [Tag("Run", Type.BOOL), Tag("Speed", Type.INT), Tag("Name", Type.STRING, 20), Tag("Level", Type.LREAL)]
 SEQUENCE = 128
@@ -294,6 +295,33 @@ def test_no_values_are_given_while_a_publish_is_cut_off(writer: SegmentWriter, p
         reader.snapshot()
     set_sequence(path, 2)
     assert reader.snapshot().sequence == 1
+
+
+def test_a_writer_that_gets_on_is_waited_for_longer_than_one_that_stopped(writer: SegmentWriter, path: Path) -> None:
+    reader = opened(path)
+    stopped = now_ns()
+    set_sequence(path, 1)
+    with pytest.raises(SegmentBusy):
+        reader.snapshot()
+    stopped = now_ns() - stopped
+    ended = threading.Event()
+
+    def always_at_it() -> None:
+        number = 1
+        while not ended.wait(0.01):
+            number += 2
+            set_sequence(path, number)
+
+    other = threading.Thread(target=always_at_it)
+    other.start()
+    lively = now_ns()
+    with pytest.raises(SegmentBusy):
+        reader.snapshot()
+    lively = now_ns() - lively
+    ended.set()
+    other.join()
+    assert stopped >= PATIENCE_NS
+    assert lively >= 10 * PATIENCE_NS
 
 
 def test_files_have_the_promised_modes(writer: SegmentWriter, path: Path) -> None:
