@@ -50,6 +50,11 @@ class Layout:
     def file_size(self) -> int:
         return self.journal + self.capacity * SLOT_SIZE
 
+    @property
+    def areas(self) -> tuple[int, int, int, int, int, int]:
+        """What `_core` asks of a layout: the size of the file, where its areas begin, the slots of the journal."""
+        return self.file_size, self.image, self.stamps, self.qualities, self.journal, self.capacity
+
 
 def plan(tags: int, directory_size: int, image_size: int, journal: int) -> Layout:
     """Lay out a segment of `tags` tags with at least `journal` journal slots (rounded up to a power of two).

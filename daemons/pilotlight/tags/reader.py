@@ -148,16 +148,7 @@ class SegmentReader:
         fd = open_for_reading(self._path)
         try:
             layout, epoch, directory = read_header(fd)
-            core = _core.Reader(
-                fd,
-                layout.file_size,
-                layout.image,
-                layout.stamps,
-                layout.qualities,
-                layout.journal,
-                layout.capacity,
-                directory.extents(),
-            )
+            core = _core.Reader(fd, *layout.areas, directory.extents())
             status = os.fstat(fd)
         except (ValueError, OSError) as error:
             raise SegmentDamaged(f"{self._path}: {error}") from error

@@ -38,18 +38,7 @@ class SegmentWriter:
         memory = mmap(-1, max(1, layout.image_size))
         self.image: Final = memoryview(memory)[: layout.image_size]
         self.image[:] = os.pread(fd, layout.image_size, layout.image)
-        self._core = _core.Writer(
-            fd,
-            layout.file_size,
-            layout.image,
-            layout.stamps,
-            layout.qualities,
-            layout.journal,
-            layout.capacity,
-            directory.extents(),
-            self.image,
-            self._qualities,
-        )
+        self._core = _core.Writer(fd, *layout.areas, directory.extents(), self.image, self._qualities)
         # After a writer that was killed in the middle of a publish nobody knows what it had journalled.
         self._everything: bool = self._core.sequence() % 2 == 1
 

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +78,23 @@ def test_what_a_process_did_is_in_its_file_to_the_last_step(tmp_path: Path) -> N
     found = replay(rig.folder / "flight-000001.rec")
     assert (found.steps, found.problem) == (100, "")
     assert rig.warnings() == []
+
+
+def test_the_disk_is_waited_for_once_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(tmp_path)
+    now = 100.0
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd).st_size))
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    rig.flights.follow(rig.process, CONFIG)
+    for _ in range(11):
+        rig.push(1)
+        rig.flights.write()
+        now += 0.25
+    assert len(synced) == 3
+    assert synced == sorted(set(synced))
+    monkeypatch.undo()
+    in_loop(rig.flights.end)
 
 
 def test_steps_that_nobody_wrote_are_taken_at_the_end(tmp_path: Path) -> None:

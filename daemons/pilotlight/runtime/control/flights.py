@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,8 @@ from pilotlight.tags import CommandRing
 
 PREFIX, SUFFIX = "flight-", ".rec"
 MB = 1_000_000
+SYNC_S = 1.0
+"""How often a recording is brought to the disk; a loss of power costs this much of it. Oftener would wear the flash."""
 
 
 class Recorded(Protocol):
@@ -46,6 +49,7 @@ class Flights:
         self._taking = threading.Lock()  # while steps are taken: never for long
         self._process: Recorded | None = None
         self._recorder: FlightRecorder | None = None
+        self._synced_s = -SYNC_S
 
     @property
     def wanted(self) -> bool:
@@ -71,17 +75,20 @@ class Flights:
             self._say("INFO", f"the control loop is recorded in {path}")
 
     def write(self) -> None:
-        """Bring to the disk what has come. At its bound, or when the disk refuses, the recording ends."""
+        """Take what has come, and each `SYNC_S` bring it to the disk. At its bound, or when the disk refuses, the
+        recording ends."""
         with self._disk:
             with self._taking:
                 recorder = self._recorder
                 problem = _take(recorder)
             if recorder is None:
                 return
-            try:
-                recorder.sync()
-            except OSError as error:
-                problem = problem or str(error)
+            if (now_s := time.monotonic()) - self._synced_s >= SYNC_S:
+                self._synced_s = now_s
+                try:
+                    recorder.sync()
+                except OSError as error:
+                    problem = problem or str(error)
             if not problem and recorder.size >= self._settings.most_mb * MB:
                 problem = f"it has {self._settings.most_mb} MB"
             if problem:
