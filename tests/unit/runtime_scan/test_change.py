@@ -257,7 +257,7 @@ def test_retentive_values_outlive_stop_daemon_and_crash(made) -> None:
         async with plant(program, settings=settings) as it:
             scans, before = await runs(it), scans
             assert scans > before
-            assert len(list((state_directory("runtime") / "retained").iterdir())) == 1
+            assert len(list((state_directory("runtime") / "retained").glob("*.json"))) == 1
             process = it.supervisor.process
             assert process is not None
             process.kill()
