@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A new device from its first start on: provisioned by file, backed up, erased by its button, restored.
+"""A new device from its first start on: provisioned by file, backed up, erased in every way, restored.
 
-Three whole starts and two short ones of one machine; the tests follow each other.
+Five whole starts and four short ones of one machine; the tests follow each other.
 """
 
 import base64
@@ -26,6 +26,7 @@ from tests.system.machine import Machine, login_credential
 
 START_S = 900.0  # patience for a start of the machine, also on one with other work
 PASSPHRASE = "a long passphrase"
+ORCHESTRATOR_AT = "io.pilotlight.Orchestrator1 /io/pilotlight/Orchestrator1 io.pilotlight.Orchestrator1"
 ANNA = {"username": "anna", "password": "correct horse"}
 PRESEED = """\
 config_version = "1.0"
@@ -274,4 +275,30 @@ def test_time_identity_and_journal_survive_a_restart(device: Device, memory: dic
     assert memory["boot"] in device.ok("journalctl --list-boots --no-pager")
     used = device.ok("du -sm /data/system/log/journal | cut -f1")
     assert int(used) <= 64
+    assert device.ok("systemctl list-units --failed --plain --no-legend") == ""
+
+
+def test_root_erases_the_data_over_the_bus(device: Device, memory: dict[str, str]) -> None:
+    device.ok("systemctl is-system-running --wait", 300)  # the orchestrator is among the last to come
+    call = f"busctl call {ORCHESTRATOR_AT} FactoryReset s"
+    assert "erase" in device.machine.run(f"{call} yes").output  # the word that confirms, in the refusal
+    denied = device.machine.run(f"setpriv --reuid pilotlight-web --regid nogroup --clear-groups {call} erase")
+    assert denied.code != 0
+    assert device.machine.run("ls /boot/config/factory-reset").code != 0
+    device.ok("touch /data/kept; sync")
+    device.machine.send(f"{call} erase")
+    device.up("pilotlight")
+    assert "Asked for by root over D-Bus." in device.ok("cat /boot/config/factory-reset-result.txt")
+    assert device.machine.run("ls /data/kept /boot/config/factory-reset").code != 0
+    assert device.ok("cat /etc/machine-id") != memory["new machine-id"]
+    assert device.login(ANNA) == 401
+
+
+def test_a_file_erases_the_data_and_a_provisioning_file_comes_after(device: Device) -> None:
+    device.ok("touch /data/kept /boot/config/factory-reset.txt")
+    device.machine.write("/boot/config/rpi-preseed.toml", b'config_version = "1.0"\n[system]\nhostname = "Press-9"\n')
+    device.ok("sync")
+    device.restart("press-9")
+    assert "Asked for by a file here." in device.ok("cat /boot/config/factory-reset-result.txt")
+    assert device.machine.run("ls /data/kept /boot/config/factory-reset.txt /boot/config/rpi-preseed.toml").code != 0
     assert device.ok("systemctl list-units --failed --plain --no-legend") == ""

@@ -31,6 +31,7 @@ ExecStart=/bin/sh -c 'systemd-notify --ready; exec sleep infinity'
 """
 HANGING_GATE = "[Service]\nExecStart=\nExecStart=/bin/sleep infinity\n"
 SOON = "[Timer]\nOnBootSec=\nOnBootSec=90s\n"
+FORGETFUL_RUNTIME = "[Service]\nTemporaryFileSystem=/data/pilotlight/runtime:mode=0777\n"
 CRASHING_NETMON = "[Service]\nExecStart=\nExecStart=/bin/false\n"
 
 
@@ -56,6 +57,9 @@ WANTED = {
     "silent-web": Wanted(drop_ins=(("pilotlight-web.service", SILENT_WEB), ("pilotlight-health.service", QUICK_GATE))),
     "crash-loop": Wanted(
         drop_ins=(("pilotlight-netmon.service", CRASHING_NETMON), ("pilotlight-health.service", QUICK_GATE))
+    ),
+    "program-gone": Wanted(
+        drop_ins=(("pilotlight-runtime.service", FORGETFUL_RUNTIME), ("pilotlight-health.service", QUICK_GATE))
     ),
     "gate-hangs": Wanted(drop_ins=(("pilotlight-health.service", HANGING_GATE), ("pilotlight-trial-end.timer", SOON))),
     "emergency": Wanted(words="systemd.unit=emergency.target"),

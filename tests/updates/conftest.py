@@ -3,6 +3,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ from tests.updates.bundles import BOARD, HOME
 RESULTS = BUILD / "results"
 RESTART_S = 400.0  # patience for the end of the system and the next start
 START_S = 600.0  # patience for a start, up to a shell or to the verdict of the health gate
-STATUS = "/run/pilotlight/boot/status.json"
+REASON_S = 60.0  # patience for the history, once the orchestrator is there: it looks once a second
+ORCHESTRATOR = "pilotlight-orchestrator"
+ORCHESTRATOR_AT = "io.pilotlight.Orchestrator1 /io/pilotlight/Orchestrator1 io.pilotlight.Orchestrator1"
+"""Its name, object and interface, as `busctl` wants them."""
 OUTCOMES = "/data/pilotlight/boot/outcomes.json"
 
 
@@ -35,13 +39,14 @@ def free_port() -> int:
 class Device:
     """The device: its machine, and what a person at its console does."""
 
-    def __init__(self, name: str, record: Path | None = None) -> None:
+    def __init__(self, name: str, record: Path | None = None, disk: Path = HOME / f"pilotlight-{BOARD}.img") -> None:
+        assert disk.exists(), f"make the disk first: ./build-image.sh build {BOARD}"
         RESULTS.mkdir(parents=True, exist_ok=True)
         self.layer, self.disk = HOME / f"{name}.qcow2", HOME / f"{name}.img"
         for path in (self.layer, self.disk):
             path.unlink(missing_ok=True)
         # A name of its own: a build in the meantime puts another disk in the place of this one.
-        self.disk.hardlink_to(HOME / f"pilotlight-{BOARD}.img")
+        self.disk.hardlink_to(disk)
         if record is not None:
             record.touch()
         use = tools("disk")
@@ -129,6 +134,20 @@ class Device:
         told: list[dict[str, Any]] = json.loads(self.ok(f"cat {OUTCOMES} 2>/dev/null || echo '[]'"))
         return told
 
+    def newest(self) -> dict[str, Any]:
+        """The newest entry of the history that people see."""
+        self.ok(f"timeout {START_S:.0f} sh -c 'until systemctl is-active -q {ORCHESTRATOR}; do sleep 1; done'", START_S)
+        found: list[dict[str, Any]] = json.loads(self.ok("pilotlight update history --json"))
+        return found[0] if found else {}
+
+    def reason(self, said: str) -> dict[str, Any]:
+        """The newest entry of the history, once its reason says that."""
+        deadline = time.monotonic() + REASON_S
+        while said not in (last := self.newest()).get("Reason", ""):
+            assert time.monotonic() < deadline, f"the history does not say “{said}”, but {last}"
+            time.sleep(1)
+        return last
+
     def answers(self) -> bool:
         """Whether the web answers within its time."""
         return web.wait(self.port, START_S, lambda: self.board.on)
@@ -136,8 +155,6 @@ class Device:
 
 @pytest.fixture(scope="module")
 def device() -> Iterator[Device]:
-    disk = HOME / f"pilotlight-{BOARD}.img"
-    assert disk.exists(), f"make the disk first: ./build-image.sh build {BOARD}"
     made = Device("updates")
     try:
         yield made

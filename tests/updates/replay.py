@@ -158,20 +158,24 @@ class Disk:
             found[name.decode("ascii", "replace").replace(" ", "")] = data
         return found
 
-    def data_file(self, name: str, copy: Path) -> str:
-        """A file of the data partition, after the repair that every start makes; `copy` is for a copy of it.
+    def data_files(self, names: Sequence[str], copy: Path) -> dict[str, str]:
+        """Files of the data partition, after the repair that every start makes; `copy` is for a copy of it.
 
         AssertionError when the file system cannot be repaired by itself.
         """
         start, room = self.partitions[DATA]
-        self._file.flush()
-        copy_sparse(self._path, start, room, copy)
+        copy_sparse(self.flushed(), start, room, copy)
         try:
             repaired = in_tools(["e2fsck", "-y", copy])
             assert repaired.returncode in (0, 1), repaired.stdout + repaired.stderr
-            return in_tools(["debugfs", "-R", f"cat {name}", copy]).stdout
+            return {name: in_tools(["debugfs", "-R", f"cat {name}", copy]).stdout for name in names}
         finally:
             copy.unlink()
+
+    def flushed(self) -> Path:
+        """The file of the disk, with all in it that was played."""
+        self._file.flush()
+        return self._path
 
 
 def in_tools(words: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:

@@ -15,10 +15,11 @@ from image.firmware import Start
 from tests.support.editor import Editor
 from tests.support.scenarios import package_of_motor
 from tests.updates.bundles import NEWER, NEWEST
-from tests.updates.conftest import RESULTS, START_S, Device
+from tests.updates.conftest import ORCHESTRATOR_AT, RESULTS, START_S, Device
 
 LONGER = 1.2  # times a plain start that the first start of an update may take, until the program runs
 PLAIN_STARTS = 2  # that are timed
+PROBLEMS = f"busctl get-property {ORCHESTRATOR_AT} Problems"
 A, B = Start(2, False), Start(3, False)
 TRY_A, TRY_B = Start(2, True), Start(3, True)
 
@@ -49,6 +50,7 @@ def test_a_program_is_brought(device: Device, tmp_path: Path) -> None:
         assert status["status"] == "SUCCESS", status
         editor.start()
         editor.wait_for_state("RUNNING", 120)
+    assert device.ok("pilotlight update policy never") == "never"
 
 
 def test_the_second_of_two_updates_takes_the_place_of_the_first(device: Device) -> None:
@@ -66,6 +68,7 @@ def test_the_second_of_two_updates_takes_the_place_of_the_first(device: Device) 
         ("no-kernel", "did not start"),
         ("crash-loop", "netmon is not ready"),
         ("silent-web", "the web does not answer"),
+        ("program-gone", "a program ran before the restart and does not run now"),
         ("emergency", "its system did not come up"),
         ("gate-hangs", "its health gate did not end in time"),
     ],
@@ -73,19 +76,21 @@ def test_the_second_of_two_updates_takes_the_place_of_the_first(device: Device) 
 def test_a_faulty_update_ends_in_the_old_slot(
     device: Device, bundle: str, said: str, times: dict[str, list[float]]
 ) -> None:
-    device.ok(f"rauc install /run/bundles/{bundle}.raucb", 400)
+    device.ok(f"pilotlight update install /run/bundles/{bundle}.raucb", 400)
     assert device.restart() == TRY_B
     assert device.start_after(TRY_B, START_S) == A
     device.login()
     last = device.outcomes()[-1]
-    assert last["outcome"] in ("failed", "retry")
     assert any(said in reason for reason in last["reasons"]), last
+    # One that failed without a word is tried once more: its entry stays open, and says what happened so far.
+    shown = {"failed": "rolled back", "retry": "pending"}[last["outcome"]]
+    assert device.reason(said)["Outcome"] == shown
     if len(times["plain"]) < PLAIN_STARTS:
         times["plain"].append(runs_after(device))
 
 
 def test_a_changed_block_of_the_new_root_ends_in_the_old_slot(device: Device) -> None:
-    device.ok("rauc install /run/bundles/again.raucb", 400)
+    device.ok("pilotlight update install /run/bundles/again.raucb", 400)
     device.ok("dd if=/dev/urandom of=/dev/disk/by-partlabel/root-b bs=4096 count=1 conv=notrunc,fsync")
     assert device.restart() == TRY_B
     assert device.start_after(TRY_B, 180) == A
@@ -100,6 +105,9 @@ def test_a_wish_that_failed_twice_is_given_up(device: Device) -> None:
     device.login()
     assert device.outcomes()[-1]["outcome"] == "failed"
     assert (device.slots()["pending"], device.slots()["primary"]) == (None, "A")
+    assert device.reason("did not start")["Outcome"] == "rolled back"
+    assert f"the update to {NEWEST} was rolled back" in device.ok(PROBLEMS)
+    assert "rolled back" in device.ok("pilotlight update history")
 
 
 def test_an_older_version_needs_force(device: Device) -> None:
@@ -107,7 +115,6 @@ def test_an_older_version_needs_force(device: Device) -> None:
     assert refused.code == 1
     assert "older" in refused.output
     assert device.slots()["pending"] is None
-    device.ok("pilotlight update policy never")
     device.ok("pilotlight update install --force /run/bundles/older.raucb", 400)
     assert device.slots()["pending"]["version"] == "0.0.1"
     device.ok("/usr/lib/rauc/bootchooser set-primary A")
@@ -116,8 +123,9 @@ def test_an_older_version_needs_force(device: Device) -> None:
 def test_a_full_disk_refuses_and_changes_nothing(device: Device) -> None:
     device.ok("fallocate -l $(($(df --output=avail -B1 /data | tail -1) - 20000000)) /data/fill")
     refused = device.run("pilotlight update install /run/bundles/again.raucb", 400)
-    assert refused.code == 1
-    assert device.slots()["primary"] == "A"
+    assert refused.code == 1 and "Make room" in refused.output, refused.output
+    assert (device.slots()["primary"], device.slots()["pending"]) == ("A", None)
+    assert device.reason("Make room")["Outcome"] == "refused"
     device.ok("rm /data/fill")
 
 

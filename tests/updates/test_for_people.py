@@ -4,12 +4,13 @@
 The tests are the chapters of one story and need each other's ends: run the file as a whole.
 """
 
+import hashlib
 import json
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,13 +23,13 @@ from tests.support.fake_hawkbit import DEVICE, FakeHawkbit
 from tests.support.file_server import FileServer
 from tests.updates import bundles, next_release, replay
 from tests.updates.bundles import HOME, NEWER, NEWEST, OLDER
-from tests.updates.conftest import RESULTS, START_S, Device
+from tests.updates.conftest import ORCHESTRATOR_AT, RESULTS, START_S, Device
 
 HOST = "10.0.2.2"
 """This machine, as the guest sees it."""
 BUNDLE = HOME / "bundle.raucb"
 INSTALL_S = 900.0  # patience for an installation, on a machine with other work
-CALL = "io.pilotlight.Orchestrator1 /io/pilotlight/Orchestrator1 io.pilotlight.Orchestrator1"
+DAMAGED = "is not what was signed: it is damaged or was tampered with"
 ADAPTIVE_SHARE = 0.15
 """Most of a bundle that is fetched when one daemon differs from the running slot."""
 A, B = Start(2, False), Start(3, False)
@@ -44,29 +45,40 @@ def device() -> Iterator[Device]:
         made.close()
 
 
-def state(device: Device) -> str:
-    """Where updates stand, in a word."""
-    return device.ok(f"busctl get-property {CALL} UpdateState").split('"')[1]
+def standing(device: Device) -> tuple[str, int]:
+    """Where updates stand: a word, and percents of it."""
+    told = device.ok(f"busctl get-property {ORCHESTRATOR_AT} UpdateState UpdateProgress").splitlines()
+    return told[0].split('"')[1], int(told[1].split()[1])
 
 
-def wait_for(device: Device, wanted: str, patience_s: float = INSTALL_S) -> list[str]:
+def wait_for(device: Device, wanted: str, patience_s: float = INSTALL_S) -> list[tuple[str, int]]:
     """Wait until updates stand as wanted; what was seen on the way."""
-    seen: list[str] = []
+    seen: list[tuple[str, int]] = []
     end = time.monotonic() + patience_s
     while time.monotonic() < end:
-        now = state(device)
+        now = standing(device)
         if now not in seen[-1:]:
             seen.append(now)
-        if now == wanted:
+        if now[0] == wanted:
             return seen
-        time.sleep(1)
-    raise AssertionError(f"{wanted} did not come in {patience_s:.0f} s, but {seen}: {newest(device)}")
+        time.sleep(0.5)
+    raise AssertionError(f"{wanted} did not come in {patience_s:.0f} s, but {seen}: {device.newest()}")
 
 
-def newest(device: Device) -> dict[str, Any]:
-    """The newest entry of the history."""
-    found: list[dict[str, Any]] = json.loads(device.ok("pilotlight update history --json"))
-    return found[0] if found else {}
+@contextmanager
+def served(device: Device, bundle: Path, certificates: Path) -> Iterator[tuple[FileServer, str]]:
+    """A server of a bundle which the device trusts, and the bundle's address there."""
+    authority = Authority.make(certificates, "ca")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("server"))
+    server = FileServer(bundle, context)
+    try:
+        device.machine.write("/etc/pilotlight/ca.pem", (certificates / "ca.pem").read_bytes())
+        device.ok("printf 'update: {tls_ca: /etc/pilotlight/ca.pem}\\n' >/etc/pilotlight/orchestrator.yaml")
+        device.ok("systemctl restart pilotlight-orchestrator", 200)
+        yield server, f"https://{HOST}:{server.port}/bundle.raucb"
+    finally:
+        server.close()
 
 
 def taken_out(name: str) -> bytes:
@@ -94,14 +106,17 @@ def test_the_first_start(device: Device) -> None:
     [
         ("older", "older than"),
         ("wrong-key", "not signed by a key that this device trusts"),
+        ("expired", "is not valid at this time"),
         ("wrong-board", "another board"),
+        ("truncated", "no bundle, or it is damaged or cut off"),
+        ("tampered", DAMAGED),
     ],
 )
 def test_what_may_not_be_installed_is_refused_with_its_reason(device: Device, bundle: str, reason: str) -> None:
     done = device.run(f"pilotlight update install /run/bundles/{bundle}.raucb", INSTALL_S)
     assert done.code == 1, done.output
     assert reason in done.output, done.output
-    last = newest(device)
+    last = device.newest()
     assert last["Outcome"] in ("refused", "failed") and reason in last["Reason"]
     assert device.slots()["pending"] is None
 
@@ -113,7 +128,7 @@ def test_the_console_installs_a_bundle_with_progress(device: Device) -> None:
     assert device.slots()["pending"]["slot"] == "B"
     assert "slot B is not tried" in device.ok("pilotlight update rollback")
     assert device.slots()["pending"] is None
-    assert newest(device)["Reason"].startswith("Taken back by root")
+    assert device.newest()["Reason"].startswith("Taken back by root")
 
 
 def test_the_page_installs_a_bundle_with_progress(device: Device) -> None:
@@ -147,31 +162,32 @@ def test_the_page_installs_a_bundle_with_progress(device: Device) -> None:
 
 
 def test_streaming_from_an_address_moves_little_when_little_changed(device: Device, tmp_path: Path) -> None:
-    authority = Authority.make(tmp_path, "ca")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*authority.issue("server"))
     bundle = next_release.make()
-    server = FileServer(bundle, context)
-    try:
-        device.machine.write("/etc/pilotlight/ca.pem", (tmp_path / "ca.pem").read_bytes())
-        device.ok("printf 'update: {tls_ca: /etc/pilotlight/ca.pem}\\n' >/etc/pilotlight/orchestrator.yaml")
-        device.ok("systemctl restart pilotlight-orchestrator", 200)
-        url = f"https://{HOST}:{server.port}/bundle.raucb"
-        device.ok(f"busctl call {CALL} InstallUrl 'sa{{sv}}' {url} 0")
+    with served(device, bundle, tmp_path) as (server, url):
+        device.ok(f"busctl call {ORCHESTRATOR_AT} InstallUrl 'sa{{sv}}' {url} 0")
         seen = wait_for(device, "pending")
-        assert "installing" in seen
-    finally:
-        server.close()
+    shown = [percent for state, percent in seen if state == "installing"]
+    assert len(set(shown)) > 2 and shown == sorted(shown), seen
     size = bundle.stat().st_size
     share = server.sent / size
     (RESULTS / "adaptive.txt").write_text(f"{server.sent} of {size} bytes, {share:.1%}\n")
     assert share <= ADAPTIVE_SHARE, f"{share:.1%}"
-    assert newest(device)["Source"] == "url"
+    assert device.newest()["Source"] == "url"
     device.ok("pilotlight update rollback")
 
 
+def test_a_stream_that_was_tampered_with_is_refused(device: Device, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.raucb"
+    bundle.write_bytes(taken_out("tampered"))
+    with served(device, bundle, tmp_path) as (_, url):
+        done = device.run(f"pilotlight update install {url}", INSTALL_S)
+    assert done.code == 1 and DAMAGED in done.output, done.output
+    assert DAMAGED in device.newest()["Reason"]
+    assert device.slots()["pending"] is None
+
+
 def test_a_fleet_server_updates_the_device_and_hears_of_it(device: Device) -> None:
-    refused, good = taken_out("again"), taken_out("good")
+    intact, tampered, good = taken_out("again"), taken_out("tampered"), taken_out("good")
     hawkbit = FakeHawkbit(host=HOST)
     try:
         device.ok(
@@ -179,14 +195,15 @@ def test_a_fleet_server_updates_the_device_and_hears_of_it(device: Device) -> No
         )
         settings = f"url: {hawkbit.url}\ncontroller: {DEVICE}\nauth: target\ninsecure: true\n"
         device.machine.write("/etc/pilotlight/hawkbit.yaml", settings.encode())
-        hawkbit.assign("1", refused)
-        hawkbit.announced = {"hashes": {"sha256": "0" * 64}}
+        hawkbit.assign("1", tampered)
+        hawkbit.announced = {"hashes": {"sha256": hashlib.sha256(intact).hexdigest()}}
         device.ok("systemctl start pilotlight-hawkbit", 200)
-        hawkbit.wait_for("closed failure", INSTALL_S)
-        assert "not what the server announced" in hawkbit.details()
+        hawkbit.wait_for("closed failure", INSTALL_S, "not what the server announced")
+        hawkbit.announced = {}  # now of the tampered one itself: the server is not to be trusted either
+        hawkbit.assign("2", tampered)
+        hawkbit.wait_for("closed failure", INSTALL_S, DAMAGED)
         assert device.slots()["pending"] is None
-        hawkbit.announced = {}
-        hawkbit.assign("2", good)
+        hawkbit.assign("3", good)
         hawkbit.wait_for("proceeding", INSTALL_S, f"{NEWER} is installed and waits for the restart")
         device.ok("pilotlight update policy now")
         assert device.start_after(A) == TRY_B
@@ -210,8 +227,8 @@ def test_the_console_forces_an_older_bundle_that_is_tried_and_kept(device: Devic
     assert device.board.wait_for_start(before + 1, START_S) == TRY_A
     device.login()
     assert device.gate() == "success"
-    device.ok(f"timeout 60 sh -c 'until busctl get-property {CALL} UpdateState | grep -q idle; do sleep 1; done'")
-    last = newest(device)
+    wait_for(device, "idle", START_S)
+    last = device.newest()
     assert (last["Outcome"], last["Version"], last["Slot"], last["Forced"]) == ("done", OLDER, "A", True)
 
 
@@ -223,4 +240,4 @@ def test_going_back_by_hand(device: Device) -> None:
     device.login()
     assert device.gate() == "success"
     assert device.slots()["committed"] == "B"
-    assert newest(device)["Source"] == "rollback"
+    assert device.newest()["Source"] == "rollback"

@@ -6,6 +6,8 @@ The tests are the chapters of one story and need each other's ends: run the file
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +18,8 @@ from tests.updates.conftest import RESULTS, Device
 from tests.updates.cuts import Story
 
 RECORD = HOME / "updates.record"
-PROMISE = "this was on the disk before the update"
+PROMISED = ("/system/machine-id", "/pilotlight/web/key.pem", "/promise")
+"""Files of the data partition that no update may harm."""
 RAUC_EXPOSURE_LIMIT = 3.5  # it mounts and writes disks; without a drop-in of ours it is 9.4
 
 A, B = Start(2, False), Start(3, False)
@@ -36,9 +39,21 @@ def device() -> Iterator[Device]:
 
 
 @pytest.fixture(scope="module")
-def pages() -> dict[str, int]:
-    """Where in the record something begins."""
+def begins() -> dict[str, int]:
+    """Where in the record each phase of the good update begins."""
     return {}
+
+
+@pytest.fixture(scope="module")
+def promises() -> dict[str, str]:
+    """What is in the promised files."""
+    return {}
+
+
+def written(device: Device) -> int:
+    """How many writes the record has."""
+    device.ok("sync")
+    return sum(1 for _ in replay.writes(RECORD))
 
 
 def test_the_first_start(device: Device) -> None:
@@ -86,10 +101,11 @@ def test_rauc_may_do_little_else(device: Device) -> None:
     assert float(told.split(":")[1].split()[0]) <= RAUC_EXPOSURE_LIMIT, told
 
 
-def test_two_updates_at_once(device: Device, pages: dict[str, int]) -> None:
+def test_two_updates_at_once(device: Device, begins: dict[str, int], promises: dict[str, str]) -> None:
     """The second is refused, the first goes on."""
-    device.ok(f"echo {PROMISE} >/data/promise; sync")
-    pages["begin"] = sum(1 for _ in replay.writes(RECORD))
+    device.ok("echo this was on the disk before the update >/data/promise")
+    promises.update({name: device.ok(f"cat /data{name}") + "\n" for name in PROMISED})
+    begins["installation"] = written(device)
     both = device.run(
         "rauc install /run/bundles/good.raucb >/run/first 2>&1 & first=$!\n"
         "until busctl get-property de.pengutronix.rauc / de.pengutronix.rauc.Installer Operation | grep -q installing\n"
@@ -112,11 +128,14 @@ def test_a_power_cut_before_the_restart_loses_nothing(device: Device) -> None:
     assert (slots["primary"], slots["pending"]["attempts"]) == ("B", 0)
 
 
-def test_a_good_update_is_tried_once_and_kept(device: Device) -> None:
+def test_a_good_update_is_tried_once_and_kept(device: Device, begins: dict[str, int]) -> None:
+    begins["first start"] = written(device)
     assert device.restart() == TRY_B
     device.login()
+    begins["health gate"] = written(device)
     assert device.slots()["trial"]
     assert device.gate() == "success"
+    begins["end"] = written(device)
     slots = device.slots()
     assert (slots["current"], slots["committed"], slots["good"], slots["pending"]) == ("B", "B", ["A", "B"], None)
     assert (device.outcomes()[-1]["outcome"], device.outcomes()[-1]["version"]) == ("committed", NEWER)
@@ -126,17 +145,26 @@ def test_a_good_update_is_tried_once_and_kept(device: Device) -> None:
 
 
 @pytest.fixture(scope="module")
-def story(device: Device, pages: dict[str, int]) -> Story:
+def story(device: Device, begins: dict[str, int], promises: dict[str, str]) -> Story:
     """The good update, from its installation to its commit, write by write."""
-    return Story(device.disk, RECORD, list(replay.writes(RECORD)), pages["begin"])
+    device.board.cut_power()
+    return Story(device.disk, RECORD, list(replay.writes(RECORD)), begins, promises)
 
 
 def test_the_power_may_go_at_any_write(story: Story) -> None:
-    started = cuts.cut_everywhere(story, PROMISE)
-    told = f"{sum(started.values())} cuts in {len(story.writes) - story.begin} writes, seed {cuts.SEED}: "
-    told += f"{started[2]} start the old slot, {started[3]} the new one, 0 start nothing\n"
+    def boot(disk: Path, start: Start) -> None:
+        with closing(Device("power-cut", disk=disk)) as device:
+            assert device.switch_on() == start
+            device.login()
+            assert {name: device.ok(f"cat /data{name}") + "\n" for name in PROMISED} == story.promises
+            assert device.answers()
+
+    started = cuts.cut_everywhere(story, boot)
+    old, new = (sum(n for (_, partition), n in started.items() if partition == slot) for slot in (2, 3))
+    told = f"{old + new} cuts in {story.begins['end'] - story.begins['installation']} writes, seed {cuts.SEED}: "
+    told += f"{old} start the old slot, {new} the new one, 0 start nothing; {cuts.BOOTED} booted; {dict(started)}\n"
     (RESULTS / "power-cuts.txt").write_text(told)
-    assert started[2] and started[3], started
+    assert old + new == cuts.CUTS and old and new, started
 
 
 def test_the_choice_of_the_slot_is_there_after_every_sector(story: Story) -> None:
