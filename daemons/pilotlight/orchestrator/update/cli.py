@@ -45,7 +45,7 @@ exit codes:
 """
 _RIGHTS = (
     "permission denied; nothing was done. Seeing is for group pilotlight, updating for pilotlight-operator, marking a "
-    "slot and --force for pilotlight-admin; root may do all of it"
+    "slot for pilotlight-admin, --force for who is in both; root may do all of it"
 )
 
 
@@ -98,14 +98,18 @@ def _parser() -> argparse.ArgumentParser:
 
     install = command("install", _install, "install a bundle from a file or an https address, and follow it to its end")
     install.add_argument("source", metavar="FILE|URL", help="a .raucb file, or where one is")
-    install.add_argument("--force", action="store_true", help="also an older version than the one in use (root only)")
+    install.add_argument(
+        "--force",
+        action="store_true",
+        help="also an older version (root, or groups pilotlight-operator and pilotlight-admin both)",
+    )
     install.add_argument("--no-wait", action="store_true", help="return as soon as the installation has begun")
     command("status", _status, "where updates stand (the default)")
     command("slots", _slots, "what is in each slot")
     history = command("history", _history, "the last updates, newest first")
     history.add_argument("--count", type=int, default=10, metavar="N", help="so many of them (10)")
     command("rollback", _rollback, "go back to the version before")
-    mark = command("mark", _mark, "mark a slot by hand, past the health gate (root only)")
+    mark = command("mark", _mark, "mark a slot by hand, past the health gate (root, or group pilotlight-admin)")
     mark.add_argument("state", choices=["good", "bad"], help="good confirms a version on trial")
     mark.add_argument("slot", help="A, B, booted or other")
     policy = command("policy", _policy, "show or choose when the device restarts by itself after an installation")
