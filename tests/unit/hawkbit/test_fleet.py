@@ -50,13 +50,14 @@ def test_a_failure_is_told_with_its_reason(site: Site, outcome: str) -> None:
 
 
 def test_a_tampered_download_is_refused_and_thrown_away(site: Site) -> None:
-    site.hawkbit.assign("7", CONTENT)
-    site.hawkbit.announced = {"hashes": {"sha256": hashlib.sha256(b"other").hexdigest()}}
+    intact = hashlib.sha256(CONTENT).hexdigest()
+    site.hawkbit.assign("7", bytes([CONTENT[0] ^ 1]) + CONTENT[1:])
+    site.hawkbit.announced = {"hashes": {"sha256": intact}}
     site.turn()
     assert site.device.installed == []
     assert site.hawkbit.words()[-1] == "closed failure"
     assert "not what the server announced" in site.hawkbit.details()
-    assert (site.folder / hashlib.sha256(b"other").hexdigest()).stat().st_size == 0
+    assert (site.folder / intact).stat().st_size == 0
 
 
 @pytest.mark.parametrize("size", [len(CONTENT) - 1, len(CONTENT) + 1])
