@@ -88,15 +88,14 @@ class Orchestrator(Service):
     @command
     def Upload(self, size: int, options: dict[str, Any]) -> int:
         """A descriptor to write a bundle with."""
-        _check_options(options, Key=str)
-        return self._updates.upload(size, options.get("Key", ""))
+        _check_options(options, Key=str, Name=str, User=str)
+        return self._updates.upload(self._request("file", _name(options), options), size, options.get("Key", ""))
 
     @command
     def Install(self, bundle: int, options: dict[str, Any]) -> int:
         """Install what a descriptor is open on."""
         _check_options(options, Name=str, Force=bool, User=str)
-        name = name_of(options.get("Name", "")) or "bundle"
-        return self._updates.install(self._request("file", name, options), Source(bundle))
+        return self._updates.install(self._request("file", _name(options), options), Source(bundle))
 
     @command
     def InstallUrl(self, url: str, options: dict[str, Any]) -> int:
@@ -223,6 +222,10 @@ class Orchestrator(Service):
         if problems != self._problems:
             self._problems = problems
             self.changed("Problems")
+
+
+def _name(options: dict[str, Any]) -> str:
+    return name_of(options.get("Name", "")) or "bundle"
 
 
 def _check_options(options: dict[str, Any], **known: type) -> None:

@@ -110,7 +110,7 @@ async def bundle(
             raise UpdateRefused(409, "Another bundle is being uploaded; one at a time.")
         async with parts.bundle_lock:
             size = _announced(request)
-            file = await parts.updates.upload(size)
+            file = await parts.updates.upload(size, name, session.user.username)
             try:
                 await _receive(request, file, size, parts.settings.bundle_seconds)
                 number = await parts.updates.install(file, name, session.user.username, force=force)

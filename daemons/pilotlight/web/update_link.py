@@ -72,9 +72,9 @@ class UpdateLink:
         """The last updates, newest first."""
         return [plain(update) for update in await self._call("Updates", "")]
 
-    async def upload(self, size: int) -> int:
+    async def upload(self, size: int, name: str, user: str) -> int:
         """A descriptor to write a bundle of so many bytes with; the caller closes it."""
-        return int(await self._call("Upload", "ta{sv}", size, {}))
+        return int(await self._call("Upload", "ta{sv}", size, {"Name": name, "User": user}))
 
     async def install(self, file: int, name: str, user: str, *, force: bool) -> int:
         """Install what was written; the number of the update."""

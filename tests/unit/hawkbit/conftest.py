@@ -29,8 +29,10 @@ class FakeDevice:
         self.updates: list[dict[str, Any]] = []
         self.refusal: DaemonError | None = None
         self.rollbacks = 0
+        self.uploads: list[str] = []
 
-    def upload(self, size: int, key: str) -> int:
+    def upload(self, size: int, key: str, name: str) -> int:
+        self.uploads.append(name)
         if self.refusal is not None:
             raise self.refusal
         return os.open(self._folder / key, os.O_RDWR | os.O_CREAT, 0o600)

@@ -290,6 +290,7 @@ def test_no_room_ends_the_action_and_no_orchestrator_does_not(site: Site) -> Non
     site.device.refusal = DaemonError("there is no room")
     site.turn()
     assert site.hawkbit.words() == ["closed failure"] and "no room" in site.hawkbit.details()
+    assert site.device.uploads == [f"{FILE} (action 7)"] * 2
 
 
 def test_a_bundle_is_not_installed_twice_when_the_answer_was_lost(site: Site) -> None:

@@ -53,6 +53,11 @@ def test_install_shows_steps_and_what_comes_next(
 def test_a_refusal_ends_with_1_and_its_reason(
     rauc: FakeRauc, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "empty.raucb").touch()
+    assert cli.main(["install", str(tmp_path / "empty.raucb")]) == 1
+    assert "0 bytes" in capsys.readouterr().err
+    assert cli.main(["history"]) == 0
+    assert "refused  (empty.raucb, " in capsys.readouterr().out
     (tmp_path / "old.raucb").write_bytes(bundle("0.0.1"))
     assert cli.main(["install", str(tmp_path / "old.raucb")]) == 1
     assert "older" in capsys.readouterr().err

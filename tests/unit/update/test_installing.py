@@ -17,6 +17,8 @@ from pilotlight.orchestrator.update.spool import NoSpace
 from tests.support.fake_rauc import bundle
 from tests.unit.update.conftest import Site, settled, until
 
+OTHER = Request("file", "other.raucb", "bob")
+
 
 def test_a_good_bundle_waits_for_the_restart_and_is_confirmed_after_it(site: Site) -> None:
     async def go() -> None:
@@ -155,7 +157,7 @@ def test_one_at_a_time(site: Site) -> None:
             site.begin(updates, bundle("1.1.0"))
             for refused in (
                 lambda: site.begin(updates, bundle("1.2.0")),
-                lambda: updates.upload(10, ""),
+                lambda: updates.upload(OTHER, 10),
                 lambda: updates.reboot("ada"),
             ):
                 with pytest.raises(Busy):
@@ -165,7 +167,7 @@ def test_one_at_a_time(site: Site) -> None:
                     await asked()
             site.rauc.hold.set()
             await settled(updates)
-            assert len(updates.ledger.history.attempts) == 1
+            assert len(site.rauc.installed) == 1
 
     asyncio.run(go())
 
@@ -284,10 +286,10 @@ def test_an_upload_is_installed_without_a_copy_and_can_go_on(site: Site) -> None
     async def go() -> None:
         async with site.life() as updates:
             content = bundle("1.1.0", pad=1000)
-            first = updates.upload(len(content), "key1")
+            first = updates.upload(OTHER, len(content), "key1")
             os.write(first, content[:100])
             os.close(first)
-            again = updates.upload(len(content), "key1")
+            again = updates.upload(OTHER, len(content), "key1")
             assert os.fstat(again).st_size == 100
             os.pwrite(again, content[100:], 100)
             updates.install(Request("file", "x", "ada"), Source(again))
@@ -296,8 +298,8 @@ def test_an_upload_is_installed_without_a_copy_and_can_go_on(site: Site) -> None
             latest = updates.ledger.latest
             assert latest is not None and latest.outcome is Outcome.PENDING
             assert site.rauc.installed[0][0].endswith("/bundles/key1.raucb")
-            os.close(updates.upload(10, "key1"))
-            other = updates.upload(10, "")
+            os.close(updates.upload(OTHER, 10, "key1"))
+            other = updates.upload(OTHER, 10)
             assert os.fstat(other).st_size == 0
             os.close(other)
             assert [path.name for path in (site.folder / "bundles").iterdir()] == ["upload.raucb"]
@@ -310,17 +312,17 @@ def test_no_room_is_said_before_anything_is_written(site: Site, monkeypatch: pyt
         async with site.life() as updates:
             for size in (0, (1024 << 20) + 1, 1 << 50):
                 with pytest.raises(NoSpace):
-                    updates.upload(size, "")
+                    updates.upload(OTHER, size)
             monkeypatch.setattr(spool, "MARGIN", 1 << 60)
             with pytest.raises(NoSpace, match="are free"):
-                updates.upload(10, "")
+                updates.upload(OTHER, 10)
             attempt = await site.install(updates, "1.1.0")
             assert attempt.outcome is Outcome.REFUSED and "are free" in attempt.reason
             assert list((site.folder / "bundles").iterdir()) == []
             for key in ("", "../x", "A", "x" * 65):
                 if key:
                     with pytest.raises(InvalidArgument):
-                        updates.upload(10, key)
+                        updates.upload(OTHER, 10, key)
 
     asyncio.run(go())
 

@@ -105,8 +105,15 @@ def test_an_address_must_be_https(client: Client) -> None:
 
 
 def test_too_large_is_said_at_once(client: Client) -> None:
+    with pytest.raises(NoSpace) as refusal:
+        client.call("Upload", 1 << 40, {"Name": "huge.raucb", "User": "ada"})
+    (entry,) = client.call("Updates")
+    assert (entry["Outcome"], entry["Source"], entry["Name"]) == ("refused", "file", "huge.raucb")
+    assert entry["User"].startswith("ada through ") and entry["Reason"] == str(refusal.value)
+    assert client.call("UpdateStatus")["Last"] == entry
     with pytest.raises(NoSpace):
-        client.call("Upload", 1 << 40, {})
+        client.call("Upload", 0, {})
+    assert client.call("Updates")[0]["Name"] == "bundle"
 
 
 def test_policy_over_the_bus(client: Client) -> None:

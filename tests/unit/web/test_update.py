@@ -136,6 +136,10 @@ def test_one_at_a_time(site: Site, rauc: FakeRauc) -> None:
     assert upload(site, token, bundle("99.0.0")).status_code == 200
     answer = upload(site, token, bundle("99.0.1"))
     assert answer.status_code == 409 and "one at a time" in answer.json()["msg"]
+    goes_on, refused = site.call("GET", "/api/update/history", token).json()["updates"]
+    assert goes_on["outcome"] == "installing"
+    assert (refused["outcome"], refused["reason"]) == ("refused", answer.json()["msg"])
+    assert refused["name"] == "new.raucb" and refused["user"].startswith("ada through ")
     assert site.call("POST", "/api/update/reboot", token).status_code == 409
     rauc.hold.set()
     wait_for(site, token, lambda s: s["state"] == "pending")

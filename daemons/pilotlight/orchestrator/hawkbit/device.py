@@ -18,9 +18,10 @@ class Device:
     def __init__(self) -> None:
         self._client = Client(INTERFACE, CALL_S)
 
-    def upload(self, size: int, key: str) -> int:
+    def upload(self, size: int, key: str, name: str) -> int:
         """A descriptor of the file that a bundle goes to, as it was left for the same key."""
-        return int(self._client.call("Upload", size, {"Key": key}, signature="ta{sv}"))
+        options = {"Key": key, "Name": name, "User": USER}
+        return int(self._client.call("Upload", size, options, signature="ta{sv}"))
 
     def install(self, file: int, name: str) -> int:
         """Install it; the number of the update."""

@@ -108,7 +108,8 @@ class Fleet:
         self._begun(job, number)
 
     def _fetch(self, job: Job, artifact: Artifact, *, install: bool) -> None:
-        file = self._device.upload(artifact.size, artifact.sha256)
+        name = f"{artifact.name} (action {job.action})"
+        file = self._device.upload(artifact.size, artifact.sha256, name)
         try:
             if job.stage is Stage.FETCHING:
                 job = self._tell(job, Execution.DOWNLOAD, f"downloading {artifact.name}")
@@ -120,7 +121,6 @@ class Fleet:
                 job = self._keep(msgspec.structs.replace(job, stage=Stage.FETCHED))
                 job = self._tell(job, Execution.DOWNLOADED, f"{artifact.name} is downloaded, size and sum are right")
             if install:
-                name = f"{artifact.name} (action {job.action})"
                 known = self._device.named(name)
                 self._begun(job, known if known is not None else self._device.install(file, name))
         finally:

@@ -118,8 +118,13 @@ def _settle_installing(attempt: Attempt, facts: Facts, now: float) -> Attempt:
     return end(attempt, Outcome.FAILED, INTERRUPTED, now)
 
 
+def _same(one: Attempt, other: Attempt) -> bool:
+    """Whether two differ in nothing but when they were."""
+    return msgspec.structs.replace(one, id=other.id, started=other.started, ended=other.ended) == other
+
+
 class History(msgspec.Struct, frozen=True):
-    """All attempts that are remembered, oldest first."""
+    """All attempts that are remembered, oldest first; what was refused while another was open comes before that."""
 
     attempts: tuple[Attempt, ...] = ()
     next_id: int = 1
@@ -131,10 +136,25 @@ class History(msgspec.Struct, frozen=True):
 
     def with_attempt(self, attempt: Attempt) -> History:
         """With an attempt added, or put in the place of the one with its number; the oldest are forgotten."""
-        known = [a for a in self.attempts if a.id != attempt.id]
-        return History(
-            tuple(sorted([*known, attempt], key=lambda a: a.id))[-HISTORY_MAX:], max(self.next_id, attempt.id + 1)
-        )
+        known = [attempt if a.id == attempt.id else a for a in self.attempts]
+        return self._with([*known, *([] if attempt in known else [attempt])], attempt)
+
+    def with_refusal(self, refusal: Attempt) -> History:
+        """With an attempt that was refused before it began. What is open stays newer than it, so no number of refusals
+        makes it forgotten; the same refusal once more takes the place of the one before."""
+        place = next((i for i, a in enumerate(self.attempts) if a.open), len(self.attempts))
+        older, newer = list(self.attempts[:place]), self.attempts[place:]
+        if older and _same(older[-1], refusal):
+            older.pop()
+        return self._with([*older, refusal, *newer], refusal)
+
+    def _with(self, attempts: list[Attempt], changed: Attempt) -> History:
+        return History(tuple(attempts[-HISTORY_MAX:]), max(self.next_id, changed.id + 1))
+
+    @property
+    def accepted(self) -> Attempt | None:
+        """The newest attempt that was not refused: what is refused changes nothing on the device."""
+        return next((a for a in reversed(self.attempts) if a.outcome is not Outcome.REFUSED), None)
 
     @property
     def current(self) -> Attempt | None:

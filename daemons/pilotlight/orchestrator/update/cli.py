@@ -142,7 +142,7 @@ def _install(options: argparse.Namespace, client: Client) -> None:
 def _hand_over(path: Path, how: dict[str, Any], client: Client, show: _Progress) -> int:
     with path.open("rb") as bundle:
         size = os.fstat(bundle.fileno()).st_size
-        file = client.call("Upload", size, {}, signature="ta{sv}")
+        file = client.call("Upload", size, {"Name": path.name}, signature="ta{sv}")
         try:
             done = 0
             while piece := bundle.read(PIECE):

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import msgspec
 
-from pilotlight.daemon import StateFile, logger
+from pilotlight.daemon import Busy, StateFile, WrongState, logger
 
 from .attempts import Attempt, Facts, History, Outcome, end
 from .policy import RebootPolicy
 from .settings import UpdateSettings
+from .spool import NoSpace
 
 log = logger("orchestrator")
 
@@ -71,7 +74,22 @@ class Ledger:
 
     def begin(self, request: Request, *, version: str, boot: str) -> Attempt:
         """A new attempt, kept before anything is done."""
-        attempt = Attempt(
+        return self.keep(self._asked(request, version, boot))
+
+    @contextmanager
+    def refusals(self, request: Request, version: str) -> Iterator[None]:
+        """A block that looks whether an attempt may begin. A refusal for want of room or at the wrong time is kept with
+        its reason, and raised on."""
+        try:
+            yield
+        except (Busy, NoSpace, WrongState) as error:
+            refusal = end(self._asked(request, version), Outcome.REFUSED, str(error), time.time())
+            self._log_end(refusal)
+            self._save(self.history.with_refusal(refusal))
+            raise
+
+    def _asked(self, request: Request, version: str, boot: str = "") -> Attempt:
+        return Attempt(
             id=self.history.next_id,
             source=request.source,
             name=request.name,
@@ -81,7 +99,6 @@ class Ledger:
             before=version,
             boot=boot,
         )
-        return self.keep(attempt)
 
     def keep(self, attempt: Attempt) -> Attempt:
         """The attempt, kept as it is now."""
@@ -95,9 +112,9 @@ class Ledger:
 
     def end(self, attempt: Attempt, outcome: Outcome, reason: str) -> None:
         """Keep how the attempt ended."""
-        level = log.info if outcome is Outcome.WITHDRAWN else log.warning
-        level(f"update {attempt.id} ({attempt.name}): {outcome}: {reason}", event="update-ended", update=attempt.id)
-        self.keep(end(attempt, outcome, reason, time.time()))
+        ended = end(attempt, outcome, reason, time.time())
+        self._log_end(ended)
+        self.keep(ended)
 
     def settle(self, facts: Facts) -> bool:
         """Take over what the facts show; whether anything changed."""
@@ -113,6 +130,11 @@ class Ledger:
     def choose(self, policy: RebootPolicy, window: str) -> None:
         """Keep a policy."""
         self._write(msgspec.structs.replace(self._records, policy=policy, window=window))
+
+    def _log_end(self, attempt: Attempt) -> None:
+        level = log.info if attempt.outcome is Outcome.WITHDRAWN else log.warning
+        text = f"update {attempt.id} ({attempt.name}): {attempt.outcome}: {attempt.reason}"
+        level(text, event="update-ended", update=attempt.id)
 
     def _save(self, history: History) -> None:
         self._write(msgspec.structs.replace(self._records, history=history))

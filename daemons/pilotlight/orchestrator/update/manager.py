@@ -18,7 +18,7 @@ from .bootfiles import BootFiles
 from .installing import Installer, Refusal, Source
 from .ledger import Ledger, Request
 from .marking import Marker
-from .policy import RebootPolicy, window
+from .policy import checked, window
 from .rauc import InstallFailed, NoVerdict, Rauc
 from .restart import Restarts
 from .settings import UpdateSettings
@@ -100,7 +100,8 @@ class Updates:
 
     def install(self, request: Request, source: Source) -> int:
         """Begin an installation; its number. The descriptor stays the caller's. Raises Busy, WrongState."""
-        self._check_free()
+        with self.ledger.refusals(request, self.around.version):
+            self._check_free()
         if source.descriptor >= 0:
             source = Source(os.dup(source.descriptor))
         attempt = self._begin(request)
@@ -108,13 +109,14 @@ class Updates:
         self._job = asyncio.create_task(self._run(attempt, source))
         return attempt.id
 
-    def upload(self, size: int, key: str) -> int:
+    def upload(self, request: Request, size: int, key: str = "") -> int:
         """A descriptor to write a bundle of so many bytes with. Raises Busy, WrongState, NoSpace, InvalidArgument."""
-        self._check_free()
-        try:
-            return self._spool.open(size, key)[0]
-        except OSError as error:
-            raise NoSpace(f"the bundle cannot be taken: {error.strerror}; nothing was done") from None
+        with self.ledger.refusals(request, self.around.version):
+            self._check_free()
+            try:
+                return self._spool.open(size, key)[0]
+            except OSError as error:
+                raise NoSpace(f"the bundle cannot be taken: {error.strerror}; nothing was done") from None
 
     async def mark(self, state: str, name: str) -> str:
         """Mark a slot good or bad by hand; what was done. Raises InvalidArgument, WrongState, Busy, Unavailable."""
@@ -147,15 +149,7 @@ class Updates:
 
     def set_policy(self, policy: str, when: str) -> None:
         """Choose when the device restarts by itself. Raises InvalidArgument."""
-        if policy not in tuple(RebootPolicy):
-            known = ", ".join(RebootPolicy)
-            raise InvalidArgument(f"“{policy}” is no policy: they are {known}; the policy stays as it was")
-        try:
-            if when or policy == RebootPolicy.WINDOW:
-                window(when)
-        except ValueError as error:
-            raise InvalidArgument(f"{error}; the policy stays as it was") from None
-        self.ledger.choose(RebootPolicy(policy), when)
+        self.ledger.choose(*checked(policy, when))
         self.changed()
 
     def reboot(self, user: str) -> None:
@@ -190,9 +184,9 @@ class Updates:
 
     def problems(self) -> list[str]:
         """What somebody should look after."""
-        latest = self.ledger.latest
-        if latest is not None and latest.outcome is Outcome.ROLLED_BACK:
-            return [f"the update to {latest.version or 'another version'} was rolled back: {latest.reason}"]
+        newest = self.ledger.history.accepted
+        if newest is not None and newest.outcome is Outcome.ROLLED_BACK:
+            return [f"the update to {newest.version or 'another version'} was rolled back: {newest.reason}"]
         return []
 
     async def _run(self, attempt: Attempt, source: Source) -> None:

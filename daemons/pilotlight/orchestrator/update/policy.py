@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from pilotlight.daemon import InvalidArgument
+
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 DAY_MIN = 24 * 60
 STOPPED_S = 10.0
@@ -51,6 +53,19 @@ def window(text: str) -> Window:
     if match is None:
         raise ValueError(f"“{text}” is no window of time: write 02:00-04:00, or Sat,Sun 02:00-04:00")
     return Window(_days(match["days"]), _minute(match["start"]), _minute(match["end"]))
+
+
+def checked(policy: str, when: str) -> tuple[RebootPolicy, str]:
+    """A choice of somebody, if it is one. Raises InvalidArgument."""
+    if policy not in tuple(RebootPolicy):
+        known = ", ".join(RebootPolicy)
+        raise InvalidArgument(f"“{policy}” is no policy: they are {known}; the policy stays as it was")
+    try:
+        if when or policy == RebootPolicy.WINDOW:
+            window(when)
+    except ValueError as error:
+        raise InvalidArgument(f"{error}; the policy stays as it was") from None
+    return RebootPolicy(policy), when
 
 
 def _days(text: str | None) -> frozenset[int]:
