@@ -88,8 +88,9 @@ class Machine:
         self.guest.serial.sendall(text.encode() + b"\n")
 
     def login(self, timeout: float = 300.0) -> None:
-        """Wait for the root shell and make it fit for `run`."""
+        """Wait for the root shell and make it fit for `run`: from then on the kernel says there that it panics only."""
         self.expect(r"root@[^\n]*# ", timeout)
+        self.send("dmesg -n 1")
         self.send("stty -echo cols 500; unset PROMPT_COMMAND; export PS1= PS2= TERM=dumb PAGER=cat SYSTEMD_COLORS=0")
         self.send("bind 'set enable-bracketed-paste off' 2>/dev/null; printf 'the shell is %s\\n' ready")
         self.expect("the shell is ready\n", 60)
