@@ -5,124 +5,49 @@ import hashlib
 import json
 import re
 import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from image import blockmap, boot_files, config, disk_layout, flash, update_settings, version
-from image.steps import BUILD, PROJECT
-from image.tools import environment, tools
-from tests.system.conftest import BOARD
+from image.steps import PROJECT
+from tests.support.handed_out import (
+    MIB,
+    HandedOut,
+    accepted,
+    board,
+    boot,
+    bundle,
+    cut,
+    disk,
+    out,
+    partitions,
+    root,
+    sha256,
+    tool,
+    work,
+)
 
-OUT = BUILD / BOARD / "out"
-MIB = disk_layout.MIB
+__all__ = ["board", "boot", "bundle", "disk", "out", "partitions", "root", "work"]
+
 MAKERS = ("Linux", "Pilotlight", "Rauc")
+ENDINGS = {".img.zst", ".bmap", ".raucb", ".spdx.json", ".licences", ".packages"}
+# Raspberry Pi Imager writes disks for Raspberry Pis.
+ALSO = {"cm5": {".rpi-imager-manifest"}}
 
 
-def tool(*words: str | Path) -> str:
-    """Run a program of the tools root."""
-    done = subprocess.run(
-        tools("disk").argv(words), cwd=PROJECT, env=environment(), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def test_every_output_is_there_and_has_its_digest(out: HandedOut) -> None:
+    files = {out.path(ending) for ending in ENDINGS | ALSO.get(out.board, set())}
+    assert set(out.folder.iterdir()) == {out.folder / "SHA256SUMS", *files}
+    listed = dict(line.split("  ")[::-1] for line in (out.folder / "SHA256SUMS").read_text().splitlines())
+    assert listed == {path.name: sha256(path) for path in files}
 
 
-@pytest.fixture(scope="module")
-def stem() -> str:
-    assert OUT.exists(), f"build first: ./build-image.sh build {BOARD}"
-    (image,) = OUT.glob("*.img.zst")
-    return image.name.removesuffix(".img.zst")
-
-
-@pytest.fixture(scope="module")
-def work() -> Iterator[Path]:
-    """A folder that the tools root sees."""
-    with tempfile.TemporaryDirectory(dir=BUILD / BOARD, prefix="opened-") as place:
-        yield Path(place)
-
-
-@pytest.fixture(scope="module")
-def disk(stem: str, work: Path) -> Path:
-    """The download, unpacked."""
-    tool("zstd", "-q", "-d", "--long=27", "--sparse", OUT / f"{stem}.img.zst", "-o", work / "disk")
-    return work / "disk"
-
-
-@pytest.fixture(scope="module")
-def partitions(disk: Path) -> dict[str, tuple[int, int]]:
-    """Start and size of each partition in the table, in bytes, by label, in order."""
-    told = json.loads(tool("sfdisk", "--json", disk))["partitiontable"]
-    assert told["label"] == "gpt"
-    return {part["name"]: (part["start"] * 512, part["size"] * 512) for part in told["partitions"]}
-
-
-@pytest.fixture(scope="module")
-def root(disk: Path, partitions: dict[str, tuple[int, int]], work: Path) -> Path:
-    """The root file system of slot A, unpacked."""
-    part = cut(disk, *partitions["root-a"], work / "root-a")
-    (work / "root").mkdir()
-    tool("fsck.erofs", f"--extract={work / 'root'}", "--overwrite", "--no-preserve-owner", part)
-    return work / "root"
-
-
-@pytest.fixture(scope="module")
-def boot(disk: Path, partitions: dict[str, tuple[int, int]], work: Path) -> Path:
-    """The files of boot partition A."""
-    part = cut(disk, *partitions["boot-a"], work / "boot-a")
-    (work / "boot").mkdir()
-    tool("mcopy", "-s", "-i", part, "::*", work / "boot")
-    return work / "boot"
-
-
-@pytest.fixture(scope="module")
-def bundle(stem: str, work: Path, root: Path) -> Path:
-    """The bundle, unpacked; it must carry a signature that the root of the disk accepts."""
-    tool("rauc", *accepted(root), "extract", OUT / f"{stem}.raucb", work / "bundle")
-    return work / "bundle"
-
-
-def accepted(root: Path, keyring: Path | None = None) -> list[str]:
-    """The settings of the root: what it trusts, and for what. Its place for data is not there."""
-    settings = root.parent / "system.conf"
-    text = (root / update_settings.SYSTEM).read_text()
-    settings.write_text(text.replace(f"data-directory={update_settings.DATA}\n", ""))
-    return [f"--conf={settings}", f"--keyring={keyring or root / update_settings.KEYRING}"]
-
-
-def cut(disk: Path, start: int, size: int, target: Path) -> Path:
-    with disk.open("rb") as source, target.open("wb") as sink:
-        source.seek(start)
-        for _ in range(size // MIB):
-            block = source.read(MIB)
-            if block.strip(b"\0"):
-                sink.write(block)
-            else:
-                sink.seek(MIB, 1)
-        sink.truncate(size)
-    return target
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def test_every_output_is_there_and_has_its_digest(stem: str) -> None:
-    endings = {".img.zst", ".bmap", ".raucb", ".spdx.json", ".licences", ".packages"}
-    assert {path.name for path in OUT.iterdir()} == {"SHA256SUMS", *(stem + ending for ending in endings)}
-    listed = dict(line.split("  ")[::-1] for line in (OUT / "SHA256SUMS").read_text().splitlines())
-    assert listed == {path.name: sha256(path) for path in OUT.iterdir() if path.name != "SHA256SUMS"}
-
-
-def test_the_table_has_the_partitions_of_the_plan(partitions: dict[str, tuple[int, int]]) -> None:
-    board = config.load(BOARD)
+def test_the_table_has_the_partitions_of_the_plan(board: str, partitions: dict[str, tuple[int, int]]) -> None:
+    chosen = config.load(board)
     planned = disk_layout.layout(
-        disk_layout.Sizes(board.number("BOOT_SLOT_MB"), board.number("ROOT_SLOT_MB"), board.number("DATA_MB")),
-        board.arch,
+        disk_layout.Sizes(chosen.number("BOOT_SLOT_MB"), chosen.number("ROOT_SLOT_MB"), chosen.number("DATA_MB")),
+        chosen.arch,
     )
     assert partitions == {part.label: (part.start, part.size) for part in planned}
     assert list(partitions) == ["bootcfg", "boot-a", "boot-b", "root-a", "root-b", "data"]
@@ -151,8 +76,8 @@ def test_the_boot_partition_starts_the_root_beside_it(
     assert {path.name for path in boot.iterdir()} >= {"config.txt", "vmlinuz", "initramfs.zst"}
 
 
-def test_the_block_map_covers_whatever_is_written(stem: str, disk: Path) -> None:
-    blocks = blockmap.parse((OUT / f"{stem}.bmap").read_text())
+def test_the_block_map_covers_whatever_is_written(out: HandedOut, disk: Path) -> None:
+    blocks = blockmap.parse(out.path(".bmap").read_text())
     assert blocks.size == disk.stat().st_size
     position = 0
     with disk.open("rb") as stream:
@@ -169,48 +94,46 @@ def test_the_block_map_covers_whatever_is_written(stem: str, disk: Path) -> None
     assert blocks.mapped < blocks.size // 2
 
 
-def test_the_bundle_brings_what_is_on_the_disk(
-    bundle: Path, disk: Path, partitions: dict[str, tuple[int, int]], work: Path, boot: Path, root: Path
-) -> None:
+def test_the_bundle_brings_what_is_on_the_disk(board: str, bundle: Path, work: Path, boot: Path, root: Path) -> None:
     assert sha256(bundle / "boot.img") == sha256(work / "boot-a")
     size = (bundle / "root.img").stat().st_size
     with (work / "root-a").open("rb") as stream:
         assert sha256(bundle / "root.img") == hashlib.sha256(stream.read(size)).hexdigest()
         assert not stream.read().strip(b"\0")
     manifest = (bundle / "manifest.raucm").read_text()
-    assert f"compatible={update_settings.compatible(BOARD)}\n" in manifest
+    assert f"compatible={update_settings.compatible(board)}\n" in manifest
     assert manifest.count("adaptive=block-hash-index") == 2
 
 
-def test_the_bundle_is_signed_for_this_root(stem: str, root: Path, work: Path) -> None:
-    told = tool("rauc", *accepted(root), "info", OUT / f"{stem}.raucb")
+def test_the_bundle_is_signed_for_this_root(out: HandedOut, root: Path, work: Path) -> None:
+    told = tool("rauc", *accepted(root), "info", out.path(".raucb"))
     assert re.search(r"Bundle Format:\s+verity", told)
     assert "Certificate Chain:" in told
 
 
-def test_nobody_else_trusts_the_bundle(stem: str, root: Path, work: Path) -> None:
+def test_nobody_else_trusts_the_bundle(out: HandedOut, root: Path, work: Path) -> None:
     stranger = work / "stranger.crt"
     tool(
         "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x",
         "-keyout", work / "stranger.key", "-out", stranger,
     )  # fmt: skip
     with pytest.raises(AssertionError, match="signature verification failed"):
-        tool("rauc", *accepted(root, stranger), "info", OUT / f"{stem}.raucb")
+        tool("rauc", *accepted(root, stranger), "info", out.path(".raucb"))
 
 
-def test_the_root_says_which_version_it_is_and_what_it_accepts(root: Path, stem: str) -> None:
-    number = version.of_image(config.load(BOARD).config)
-    assert stem == f"pilotlight-{BOARD}-{number}"
+def test_the_root_says_which_version_it_is_and_what_it_accepts(root: Path, out: HandedOut) -> None:
+    number = version.of_image(config.load(out.board).config)
+    assert out.stem == f"pilotlight-{out.board}-{number}"
     assert f'IMAGE_VERSION="{number}"\n' in (root / "usr/lib/os-release").read_text()
-    assert (root / update_settings.SYSTEM).read_text() == update_settings.system_conf(BOARD)
+    assert (root / update_settings.SYSTEM).read_text() == update_settings.system_conf(out.board)
     assert (root / "usr/bin/rauc").stat().st_mode & 0o111
 
 
-def test_the_lists_name_what_is_in_the_root(root: Path, stem: str) -> None:
+def test_the_lists_name_what_is_in_the_root(root: Path, out: HandedOut) -> None:
     installed = {line.split()[0] for line in (root / "usr/share/pilotlight/packages").read_text().splitlines()}
-    listed = {line.split()[0] for line in (OUT / f"{stem}.packages").read_text().splitlines()}
+    listed = {line.split()[0] for line in out.path(".packages").read_text().splitlines()}
     assert installed <= listed
-    told = json.loads((OUT / f"{stem}.spdx.json").read_text())
+    told = json.loads(out.path(".spdx.json").read_text())
     bill = {f"{part['name']}={part['versionInfo']}" for part in told["packages"]}
     assert listed <= bill
     # Every package that left its documents in the root is in the bill.
@@ -222,14 +145,14 @@ def test_the_lists_name_what_is_in_the_root(root: Path, stem: str) -> None:
         part["name"] for part in told["packages"] if part.get("supplier") in (f"Organization: {who}" for who in MAKERS)
     }
     assert ours == built | {"pilotlight", "rauc"}
-    licences = (OUT / f"{stem}.licences").read_text()
+    licences = out.path(".licences").read_text()
     assert all(f"\n{line.replace('=', ' ', 1)}: " in licences for line in listed)
 
 
-def test_the_bill_has_the_digests_of_the_lock(stem: str) -> None:
+def test_the_bill_has_the_digests_of_the_lock(out: HandedOut) -> None:
     lock = (PROJECT / "image/packages.lock").read_text()
     locked = dict(re.findall(r"^(\S+ \S+) ([0-9a-f]{64})$", lock, re.MULTILINE))
-    told = json.loads((OUT / f"{stem}.spdx.json").read_text())
+    told = json.loads(out.path(".spdx.json").read_text())
     debian = [part for part in told["packages"] if part.get("supplier") == "Organization: Debian"]
     assert len(debian) > 100
     for part in debian:
@@ -238,12 +161,12 @@ def test_the_bill_has_the_digests_of_the_lock(stem: str) -> None:
         assert locked[f"{part['name']}={part['versionInfo']} {arch}"] == told_digest["checksumValue"]
 
 
-def test_everything_the_initramfs_starts_is_in_the_bill(boot: Path, work: Path, stem: str) -> None:
+def test_everything_the_initramfs_starts_is_in_the_bill(boot: Path, work: Path, out: HandedOut) -> None:
     (work / "initramfs").mkdir()
     plain = work / "initramfs.cpio"
     tool("zstd", "-q", "-d", boot / "initramfs.zst", "-o", plain)
     listing = tool("cpio", "--list", "--quiet", "--file", plain).splitlines()
-    names = {part["name"] for part in json.loads((OUT / f"{stem}.spdx.json").read_text())["packages"]}
+    names = {part["name"] for part in json.loads(out.path(".spdx.json").read_text())["packages"]}
     owner = {
         "usr/bin/busybox": "busybox-static",
         "usr/sbin/veritysetup": "cryptsetup-bin",
@@ -259,13 +182,13 @@ def test_everything_the_initramfs_starts_is_in_the_bill(boot: Path, work: Path, 
     assert any(name.startswith("linux-modules-") for name in names)
 
 
-def test_a_disk_written_by_the_map_is_the_image(stem: str, disk: Path, work: Path) -> None:
+def test_a_disk_written_by_the_map_is_the_image(out: HandedOut, disk: Path, work: Path) -> None:
     """As on a used medium: everything that counts is there afterwards, whatever was there before."""
     medium = work / "medium"
     with medium.open("wb") as stream:
         for _ in range(disk.stat().st_size // MIB + 8):
             stream.write(b"\xa5" * MIB)
-    blocks = blockmap.parse((OUT / f"{stem}.bmap").read_text())
+    blocks = blockmap.parse(out.path(".bmap").read_text())
     flash.write(disk, blocks, medium)
     table = json.loads(tool("sfdisk", "--json", medium))["partitiontable"]
     data = next(part for part in table["partitions"] if part["name"] == "data")
