@@ -31,8 +31,11 @@ def test_a_tree_says_which_module_it_is_for(opened: Opened) -> None:
 
 
 def test_the_processor_is_of_the_stepping_that_modules_have(tree: DeviceTree) -> None:
-    assert tree.node(f"{SOC}/pinctrl@7d504100").strings("compatible") == ["brcm,bcm2712d0-pinctrl"]
-    assert tree.node(f"{SOC}/pinctrl@7d510700").cells("reg") == [0x7D510700, 0x1C]
+    pins, always_on = tree.node(f"{SOC}/pinctrl@7d504100"), tree.node(f"{SOC}/pinctrl@7d510700")
+    assert pins.strings("compatible") == ["brcm,bcm2712d0-pinctrl"]
+    assert pins.cells("reg") == [0x7D504100, 0x20]
+    assert always_on.strings("compatible") == ["brcm,bcm2712d0-aon-pinctrl"]
+    assert always_on.cells("reg") == [0x7D510700, 0x1C]
     assert tree.node(f"{SOC}/serial@7d001000").cells("interrupts")[1] == 120
     assert tree.node(AON).cells("brcm,gpio-bank-widths") == [15, 6]
 
@@ -132,6 +135,22 @@ def test_no_pin_has_two_uses(tree: DeviceTree) -> None:
     assert len(used) == len(set(used))
 
 
+def test_usb_has_the_two_lines_of_its_supply(tree: DeviceTree) -> None:
+    controllers = [tree.node(f"{AXI}/usb@{address}") for address in ("40200000", "40300000")]
+    on = list(tree.enabled())
+    assert all(node in on for node in controllers)
+    states = [
+        tree.node(path)
+        for node in controllers
+        if "pinctrl-0" in node.properties
+        for path, _ in tree.references(node.path, "pinctrl-0", "")
+    ]
+    # What the kernel's driver for the pins calls vbus1 is GPIO 42 and 43.
+    assert [(state.strings("function"), state.strings("groups")) for state in states] == [(["vbus1"], ["vbus1"])]
+    others = {pin for node in tree.node(GPIO).all() if "pins" in node.properties for pin in node.strings("pins")}
+    assert not {"gpio42", "gpio43"} & others
+
+
 def test_spi_selects_two_devices(tree: DeviceTree) -> None:
     bus = f"{AXI}/spi@40050000"
     assert tree.references(bus, "cs-gpios", "#gpio-cells") == [(GPIO, [8, ACTIVE_LOW]), (GPIO, [7, ACTIVE_LOW])]
@@ -169,6 +188,7 @@ def test_temperature_is_measured_and_the_fan_follows_it(tree: DeviceTree) -> Non
     monitor = tree.node(f"{SOC}/avs-monitor@7d542000")
     assert monitor.strings("compatible") == ["brcm,bcm2711-avs-monitor", "syscon", "simple-mfd"]
     assert monitor.cells("reg") == [0x7D542000, 0xF00]
+    assert tree.node(f"{monitor.path}/thermal").strings("compatible") == ["brcm,bcm2711-thermal"]
     zone = tree.node("/thermal-zones/cpu-thermal")
     assert tree.references(zone.path, "thermal-sensors", "#thermal-sensor-cells") == [(f"{monitor.path}/thermal", [])]
     assert zone.cells("coefficients") == [2**32 - 550, 450_000]
@@ -191,6 +211,15 @@ def test_what_a_controller_does_not_have_is_off(tree: DeviceTree) -> None:
     on = {node.path for node in tree.enabled()}
     off = ["sdio2", "uarta", "hdmi0", "hdmi1", "hvs", "v3d", "vc4", "isp", "mop", "moplet", "rp1_csi0", "rp1_csi1"]
     assert [label for label in off if tree.node(label).path in on] == []
+
+
+def test_the_radio_is_switched_by_its_two_lines(tree: DeviceTree) -> None:
+    """They are there for who builds the image with it."""
+    wireless, bluetooth = tree.node("sdio2").path, f"{tree.node('uarta').path}/bluetooth"
+    (supply,) = [tree.node(path) for path, _ in tree.references(wireless, "vmmc-supply", "")]
+    assert supply.strings("compatible") == ["regulator-fixed"] and "enable-active-high" in supply.properties
+    assert tree.references(supply.path, "gpio", "#gpio-cells") == [(LINES, [28, ACTIVE_HIGH])]
+    assert tree.references(bluetooth, "shutdown-gpios", "#gpio-cells") == [(LINES, [29, ACTIVE_HIGH])]
 
 
 def test_every_reference_points_at_something(tree: DeviceTree) -> None:

@@ -82,6 +82,28 @@ def test_the_firmware_finds_every_file_it_needs_and_no_other(opened: Opened) -> 
     assert sizes["config.txt"] < 4096
 
 
+def test_the_configuration_is_the_boards_file_and_the_choice_of_the_command_line(opened: Opened) -> None:
+    """Byte for byte. The boot configuration partition holds none: see above."""
+    choice = "[boot_partition=2]\ncmdline=cmdline-a.txt\n[boot_partition=3]\ncmdline=cmdline-b.txt\n[all]\n"
+    assert opened.boot["config.txt"] == (OWN / "config.txt").read_bytes() + choice.encode()
+    assert boot_files.slot_choice() == choice
+
+
+def test_the_configuration_says_what_the_module_needs(opened: Opened) -> None:
+    common = opened.boot["config.txt"].decode().partition("[")[0]
+    lines = [line for line in common.splitlines() if not line.startswith("#")]
+    assert "initramfs initramfs.zst followkernel" in lines
+    settings = dict(line.split("=") for line in lines if "=" in line)
+    assert len(settings) == len(lines) - 1
+    wanted = {"arm_64bit": "1", "kernel": "vmlinuz", "enable_uart": "1", "disable_fw_kms_setup": "1"}
+    assert wanted.items() <= settings.items()
+    # The watchdog counts 0xfffff ticks of a 65536th second at most.
+    assert 1 <= int(settings["kernel_watchdog_timeout"]) <= 0xFFFFF >> 16
+    # The firmware takes the tree by the module's type, and adds nothing to it.
+    assert not {"device_tree", "dtoverlay", "dtparam", "os_prefix"} & settings.keys()
+    assert (settings["camera_auto_detect"], settings["display_auto_detect"]) == ("0", "0")
+
+
 def test_the_configuration_names_files_that_are_there(opened: Opened) -> None:
     text = opened.boot["config.txt"].decode()
     named = re.findall(r"^(?:kernel=|cmdline=|initramfs )(\S+)", text, re.MULTILINE)
