@@ -47,6 +47,12 @@ class Kind(enum.IntEnum):
     """Which arming checks fail for `mask`; changes nothing."""
     REPLY = 14
     """For the segment: `checks` is what became of the PLC program's request `sequence`, `session` its session or 0."""
+    REFUSED = 15
+    """For the count: the parent itself has refused somebody's command."""
+
+
+UNCOUNTED = frozenset({Kind.KEEP, Kind.FACTS, Kind.LOOK, Kind.REPLY})
+"""What counts neither as accepted nor as refused: signs of life, questions, and what the parent tells."""
 
 
 class Verdict(enum.IntEnum):

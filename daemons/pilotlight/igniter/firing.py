@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ from .arming import Cause, Mode
 from .audit import Audit
 from .boxes import POLL_S, Boxes, command_of
 from .channel import MS
-from .commands import Command
+from .commands import Command, Kind
 from .held import Held
 from .job import Job
 from .pair import Answer, LoopError, Pair
@@ -128,6 +129,7 @@ class Firing:
             except ValueError as error:
                 self.last_box = (self.last_box[0], str(error))
                 self.audit.note("mailbox", verdict=str(error))
+                self.count_refused()
             boxes.publish(self.values(), now_ns())
             try:
                 await asyncio.wait_for(stop.wait(), POLL_S)
@@ -154,6 +156,12 @@ class Firing:
         if self._pair is None:
             raise LoopError(f"the firing loop does not run ({self.trouble}); all outputs are off")
         return await self._pair.ask(command)
+
+    def count_refused(self) -> None:
+        """Have the loop count a command that was refused before it came there. Without a loop nobody counts."""
+        if self._pair is not None:
+            with contextlib.suppress(LoopError):
+                self._pair.send(Command(Kind.REFUSED))
 
     def values(self) -> dict[str, Any]:
         """The tags of the segment by name; empty while there is no loop."""

@@ -13,7 +13,7 @@ from .arming import Cause, Inputs, Limits, Mode
 from .bank import Bank, Policy
 from .channel import Continuity, Rules
 from .checks import FORCEABLE, Check
-from .commands import Command, Kind, Verdict
+from .commands import UNCOUNTED, Command, Kind, Verdict
 from .records import Shots
 
 
@@ -26,6 +26,8 @@ class Machine:
         self.mode = Mode.SAFE
         self.cause = Cause.START
         self.session = 0
+        self.accepted = self.refused = 0
+        """Commands that were carried out, and that were not."""
         self.facts = Check.INTERLOCKS | Check.PERSISTENCE | Check.CLOCK
         """Failing checks as the parent last told; all of them until it did."""
         self._measured = rules.off_means_open
@@ -121,7 +123,16 @@ class Machine:
         return found
 
     def carry_out(self, command: Command) -> Verdict:
-        """Do what a command says, or say why not. Nothing is carried out in part."""
+        """Do what a command says, or say why not, and count it. Nothing is carried out in part."""
+        verdict = self._verdict(command)
+        if command.kind not in UNCOUNTED:
+            if verdict is Verdict.ACCEPTED:
+                self.accepted += 1
+            else:
+                self.refused += 1
+        return verdict
+
+    def _verdict(self, command: Command) -> Verdict:
         kind = command.kind
         if kind is Kind.FACTS:
             self.facts = Check(command.checks) & (Check.INTERLOCKS | Check.PERSISTENCE | Check.CLOCK)
@@ -134,6 +145,8 @@ class Machine:
             return self._open(command)
         if kind is Kind.LOOK:
             return Verdict.ACCEPTED
+        if kind is Kind.REFUSED:
+            return Verdict.REFUSED
         if kind is Kind.BOX_ARM:
             return self._box_arm(command)
         if kind is Kind.BOX_FIRE:

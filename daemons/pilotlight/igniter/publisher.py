@@ -42,6 +42,8 @@ COMMON_TAGS = (
     Tag("Program.Session", Type.BOOL, description="the PLC program holds the lease"),
     Tag("Program.Number", Type.UDINT, description="the PLC program's last request that was answered"),
     Tag("Program.Reply", Type.USINT, description="what became of it: " + _codes(Reply)),
+    Tag("CommandsAccepted", Type.ULINT, description="commands carried out since the firing loop began"),
+    Tag("CommandsRefused", Type.ULINT, description="commands refused since then"),
 )
 
 
@@ -90,6 +92,8 @@ class Publisher:
         put(at + 6, bool(machine.session) and machine.session == self._program.session)
         put(at + 7, self._program.sequence)
         put(at + 8, self._program.checks)
+        put(at + 9, machine.accepted)
+        put(at + 10, machine.refused)
         self._writer.publish(now_ns)
         self._writer.heartbeat(now_ns + BEAT_NS)
 

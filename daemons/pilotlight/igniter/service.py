@@ -198,9 +198,10 @@ class Igniter(Service):
 
     def _of_session(self, kind: Kind, session: int, sequence: int, stamp: int, **arguments: Any) -> Command:
         """The command, from whom the session belongs to. NotPermitted for anybody else."""
-        self._armable()
+        firing = self._armable()
         if (session, caller().bus_name) != self._owner:
-            self._armable().audit.note("refused", command=kind.name, by=caller().user, why="another's session")
+            firing.audit.note("refused", command=kind.name, by=caller().user, why="another's session")
+            firing.count_refused()
             raise NotPermitted(f"this connection has no such session; open one. {OFF}")
         if not 0 < sequence <= 0xFFFFFFFF or not 0 < stamp < 1 << 63:
             raise InvalidArgument(f"sequence or stamp is out of range. {OFF}")

@@ -95,8 +95,10 @@ def test_a_program_arms_and_fires_through_the_mailbox(
     told = capsys.readouterr().out
     assert told.startswith("WRONG_STATE\n")
     assert "active_mask=5" in told
+    accepted, refused = site.counts()
     commands.write(bytes(IGNITER_COMMAND.size))
     site.wait_until(lambda: "ACCEPTED" not in site.client.call("Status")["MailboxVerdict"])
+    site.wait_until(lambda: site.counts() == (accepted, refused + 1))
     commands.close()
     status.close()
     site.daemon.terminate()

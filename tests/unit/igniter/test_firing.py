@@ -17,7 +17,7 @@ import pytest
 from pilotlight.daemon import Client, DaemonError
 from pilotlight.igniter.outputs import simulated_path
 from pilotlight.io.simulated import LEVEL, MAGIC, SimulatedChip
-from pilotlight.tags import now_ns
+from pilotlight.tags import SegmentReader, now_ns
 
 from tests.support.daemons import Daemons
 
@@ -88,6 +88,12 @@ class Site:
     def close_session(self) -> None:
         with contextlib.suppress(DaemonError):
             self.call("CloseSession")
+
+    def counts(self) -> tuple[int, int]:
+        """How many commands were accepted and refused."""
+        with contextlib.closing(SegmentReader.open("igniter")) as reader:
+            accepted, refused = (reading.value for reading in reader.read("CommandsAccepted", "CommandsRefused"))
+        return accepted, refused
 
     def failing(self, *channels: int) -> set[str]:
         return {check["Check"] for check in self.client.call("Checks", list(channels)) if not check["Passed"]}
@@ -167,6 +173,8 @@ def test_every_refusal_has_its_text(site: Site) -> None:
     with pytest.raises(DaemonError, match="no such session"):
         site.client.call("KeepAlive", 5, 99, now_ns())
     assert site.levels() == (False, False)
+    # Counted are OPEN, the two PREPARE that the loop refused, and what came from another's session.
+    site.wait_until(lambda: site.counts() == (1, 3))
 
 
 def test_a_wrong_token_makes_safe(site: Site) -> None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -153,6 +154,24 @@ def test_who_hears_a_verdict_finds_the_outputs_and_the_segment_so(
         loop.Loop(bench.job).run()
     reader.close()
     assert found == [(reports.Report.READY, False, False), (reports.Report.VERDICT, True, True)]
+
+
+def test_the_counts_of_commands_are_in_the_segment(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks: list[Machine] = []
+
+    def outputs(self: Machine) -> int:
+        ticks.append(self)
+        if len(ticks) == 2:
+            raise ArithmeticError
+        return 0
+
+    monkeypatch.setattr(Machine, "outputs", outputs)
+    for kind in (Kind.DISARM, Kind.FIRE, Kind.DISARM, Kind.REFUSED, Kind.DISARM):
+        bench.ring.push(commands.encode(Command(kind)))
+    with pytest.raises(ArithmeticError):
+        loop.Loop(bench.job).run()
+    with closing(SegmentReader.open("igniter")) as reader:
+        assert [reading.value for reading in reader.read("CommandsAccepted", "CommandsRefused")] == [3, 2]
 
 
 def test_an_opening_that_was_over_before_the_kernel_looked_counts(

@@ -272,6 +272,22 @@ def test_no_arming_that_is_followed_at_once_by_firing_is_lost() -> None:
     assert len(rig.shots) == 2000
 
 
+def test_commands_are_counted_but_not_signs_of_life_and_questions() -> None:
+    rig = Rig()
+    machine = rig.machine
+    rig.arm()
+    rig.do(Kind.LOOK)
+    rig.do(Kind.FACTS)
+    assert rig.do(Kind.KEEP, sequence=1) is Verdict.REPEATED
+    assert (machine.accepted, machine.refused) == (3, 0), "OPEN, PREPARE, ARM"
+    assert rig.fire(secret=TOKEN + 1) is Verdict.WRONG_TOKEN
+    assert rig.do(Kind.ARM, secret=CODE) is Verdict.WRONG_STATE
+    assert (machine.accepted, machine.refused) == (3, 2)
+    assert rig.do(Kind.DISARM) is Verdict.ACCEPTED
+    assert rig.do(Kind.REFUSED) is Verdict.REFUSED
+    assert (machine.accepted, machine.refused) == (4, 3)
+
+
 def test_a_shot_says_what_happened() -> None:
     rig = Rig()
     rig.arm()
