@@ -61,11 +61,14 @@ def test_the_igniter_shows_while_its_daemon_lives() -> None:
     assert statusfile.igniter_status() == {}
     assert statusfile.ARMED == Mode.ARMED
     writer = SegmentWriter.create("igniter", igniter_tags())
-    for name, value in (("Mode", Mode.ARMED), ("Channel1.Commanded", True), ("Channel3.Commanded", True)):
-        writer.set(writer.directory.index(name), value if isinstance(value, bool) else int(value))
+    values = {"Mode": int(Mode.ARMED), "Channel1.Commanded": True, "Channel3.Commanded": True}
+    for name, value in {**values, "CommandsAccepted": 7, "CommandsRefused": 3}.items():
+        writer.set(writer.directory.index(name), value)
     writer.publish(now_ns())
     writer.heartbeat(now_ns() + 60_000_000_000)
     assert statusfile.igniter_status() == {
+        "igniter_command_accept_count": 7,
+        "igniter_command_reject_count": 3,
         "igniter_armed": True,
         "igniter_global_fault_latched": False,
         "igniter_active_mask": 0b101,

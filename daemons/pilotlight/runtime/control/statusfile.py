@@ -9,7 +9,7 @@ from typing import Final
 
 from pilotlight.runtime.control.looptags import status_of
 from pilotlight.runtime.control.tools.status import StatusError, write_status
-from pilotlight.tags import SegmentError, SegmentReader, now_ns
+from pilotlight.tags import SegmentError, SegmentReader, Value, now_ns
 
 ARMED: Final = 2
 """What tag `Mode` of segment `igniter` is while the igniter is armed."""
@@ -52,16 +52,18 @@ def igniter_status() -> dict[str, bool | int]:
         reader.close()
 
 
-def igniter_keys(values: Mapping[str, object]) -> dict[str, bool | int]:
+def igniter_keys(values: Mapping[str, Value]) -> dict[str, bool | int]:
     """The keys of the status file out of the tags of segment `igniter`."""
     on = (values[f"Channel{number}.Commanded"] is True for number in range(1, CHANNELS + 1))
     return {
+        "igniter_command_accept_count": int(values["CommandsAccepted"]),
+        "igniter_command_reject_count": int(values["CommandsRefused"]),
         "igniter_armed": values["Mode"] == ARMED,
         "igniter_global_fault_latched": values["FaultLatched"] is True,
         "igniter_active_mask": sum(1 << bit for bit, is_on in enumerate(on) if is_on),
     }
 
 
-def _values(reader: SegmentReader) -> dict[str, object]:
+def _values(reader: SegmentReader) -> dict[str, Value]:
     snapshot = reader.snapshot()
     return {tag.name: value for tag, value in zip(snapshot.directory, snapshot.values(), strict=True)}
