@@ -138,7 +138,7 @@ def _show_checks(client: Client, channels: list[int]) -> int:
 def _fire(options: argparse.Namespace, client: Client) -> int:
     channels = [channel for channel, _ in options.targets]
     _show_checks(client, channels)
-    before = {shot["Number"] for shot in client.call("Shots")}
+    start = now_ns()
     session = Session(client)
     try:
         code, countdown_ms, _ = session.call("Prepare", channels, options.force)
@@ -154,16 +154,16 @@ def _fire(options: argparse.Namespace, client: Client) -> int:
             return 1
         session.call("Fire", token, channels, [duration for _, duration in options.targets])
         print("FIRED")
-        return _wait_for_shots(client, before, len(channels))
+        return _wait_for_shots(client, start, len(channels))
     finally:
         session.close()
 
 
-def _wait_for_shots(client: Client, before: set[int], count: int) -> int:
-    """Show the records of `count` new shots; 1 when one was not on to its end, or did not come."""
+def _wait_for_shots(client: Client, start: int, count: int) -> int:
+    """Show the records of `count` shots since `start`; 1 when one was not on to its end, or did not come."""
     end = time.monotonic() + SHOT_S
     while time.monotonic() < end:
-        fresh = [shot for shot in client.call("Shots") if shot["Number"] not in before]
+        fresh = [shot for shot in client.call("Shots") if shot["Commanded"] > start]
         if len(fresh) >= count:
             for shot in fresh:
                 _show(shot)

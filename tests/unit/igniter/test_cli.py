@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from pilotlight.igniter import cli
+from pilotlight.tags import now_ns
 
 from tests.support.daemons import Daemons
 from tests.unit.igniter.test_firing import KILL, Site
@@ -38,6 +39,29 @@ def test_without_asking_it_arms_fires_and_shows_the_record(site: Site, capsys: p
     assert "channel 3  40 ms  on for" in told
     assert cli.main(["shots"]) == 0
     assert "channel 3  40 ms" in capsys.readouterr().out
+
+
+class Restarted:
+    """Answers as an igniter whose firing loop was started anew: it numbers its shots from 1 again."""
+
+    def __init__(self, interface: str) -> None:
+        self.shots = [{"Number": 1, "Channel": 2, "Window": 50, "Commanded": 1, "End": "ABORTED", "Verdict": "old"}]
+
+    def call(self, method: str, *_: object) -> object:
+        if method == "Fire":
+            self.shots.append({**self.shots[0], "Commanded": now_ns(), "End": "COMPLETED", "Verdict": "new"})
+        answers = {"OpenSession": (1, 2000), "Prepare": ("123456", 0, 0), "Shots": [*self.shots]}
+        return answers.get(method, [])
+
+
+def test_a_shot_is_told_from_those_before_by_its_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "Client", Restarted)
+    monkeypatch.setattr(cli, "SHOT_S", 0.1)
+    assert cli.main(["fire", "2:50", "--without-asking"]) == 0
+    told = capsys.readouterr().out
+    assert "50 ms  new" in told and "old" not in told
 
 
 def test_a_person_has_to_repeat_the_code_and_to_say_fire(
