@@ -27,6 +27,10 @@ class Contained:
     def execute(self, command: str, timeout_s: float = 60.0) -> tuple[int, str]:
         return self.container.exec(["/bin/sh", "-c", command], timeout=timeout_s)
 
+    def write(self, path: str, data: bytes) -> None:
+        code, output = self.container.exec(["dd", f"of={path}", "status=none"], input=data.decode())
+        assert code == 0, output
+
     def set_input(self, value: bool) -> None:
         run(self, f"pilotlight lines set start {int(value)}")
 

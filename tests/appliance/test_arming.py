@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.appliance.conftest import Contained
-from tests.support import igniting
+from tests.support import igniting, refusals
 from tests.support.access import OPERATOR, READER, as_user, call
 from tests.support.appliance import run
 from tests.support.editor import Editor
+from tests.support.igniting import Site
 
 ARMER = "pilotlight pilotlight-igniter"
 
@@ -17,17 +18,16 @@ ARMER = "pilotlight pilotlight-igniter"
 class Lines:
     """The igniter's simulated chip in the container."""
 
-    chip = "igniter0"
-    more = "simulated: {}"
+    label = "igniter0"
 
     def __init__(self, appliance: Contained) -> None:
-        self.appliance = appliance
+        self._appliance = appliance
 
     def driving(self, line: int, level: bool) -> str:
         return f'python3 -c "{_IMPORT}; {_CHIP}.drive({line}, {level})"'
 
     def level(self, line: int) -> bool:
-        return run(self.appliance, f'python3 -c "{_IMPORT}; print({_CHIP}.level({line})[0])"').strip() == "True"
+        return run(self._appliance, f'python3 -c "{_IMPORT}; print({_CHIP}.level({line})[0])"').strip() == "True"
 
 
 _IMPORT = "import pathlib; from pilotlight.io.simulated import SimulatedChip"
@@ -35,10 +35,8 @@ _CHIP = "SimulatedChip.existing(pathlib.Path('/run/pilotlight/igniter/igniter0.l
 
 
 @pytest.fixture(scope="module")
-def site(appliance: Contained) -> Iterator[Lines]:
-    lines = Lines(appliance)
-    igniting.configure(lines)
-    yield lines
+def site(appliance: Contained) -> Iterator[Site]:
+    yield Site(appliance, Lines(appliance), {"simulated": {}})
     run(appliance, f"rm {igniting.SETTINGS} && systemctl restart pilotlight-igniter", 60)
 
 
@@ -62,15 +60,22 @@ def test_resetting_users_is_for_root(appliance: Contained) -> None:
     assert "denied" in output.lower()
 
 
-def test_it_is_armed_and_fired_by_bus_and_by_cli(site: Lines) -> None:
+def test_it_is_armed_and_fired_by_bus(site: Site) -> None:
     igniting.fires_by_bus(site)
+
+
+def test_it_is_armed_and_fired_by_command(site: Site) -> None:
     igniting.fires_by_cli(site)
 
 
-def test_it_is_armed_and_fired_by_a_program_that_loses_its_session_when_it_stops(site: Lines, editor: Editor) -> None:
+def test_it_is_armed_and_fired_by_mailbox(site: Site) -> None:
+    igniting.fires_by_mailbox(site)
+
+
+def test_it_is_armed_and_fired_by_a_program_that_loses_its_session_when_it_stops(site: Site, editor: Editor) -> None:
     igniting.fires_by_program(site, editor)
     igniting.program_that_stops_loses_its_session(site, editor)
 
 
-def test_every_check_refuses_with_its_text(site: Lines) -> None:
-    igniting.every_check_refuses(site)
+def test_every_check_refuses_with_its_text(site: Site) -> None:
+    refusals.every_check_refuses(site)

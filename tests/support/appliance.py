@@ -25,6 +25,9 @@ class Appliance(Protocol):
     def execute(self, command: str, timeout_s: float = 60.0) -> tuple[int, str]:
         """Run a shell command as root; its exit code and its output."""
 
+    def write(self, path: str, data: bytes) -> None:
+        """Put a small text file (a few KiB) there."""
+
     def set_input(self, value: bool) -> None:
         """Drive the line that `%IX0.0` reads."""
 
