@@ -9,7 +9,6 @@ import pytest
 from image import emulated, qemu, web
 from image.steps import BUILD
 from image.tools import tools
-from tests.support.appliance import run
 from tests.support.fixtures import editor, session_editor
 from tests.system.machine import Machine, login_credential
 
@@ -27,44 +26,67 @@ lines:
   lamp:  {{chip: {CHIP}, line: 1, address: "%QX0.0"}}
 """
 # The kernel's own way to make a chip whose levels can be set and seen from outside.
-MAKE_CHIP = f"""
+MAKE_CHIP = """
 modprobe gpio-sim
 mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
-mkdir -p /sys/kernel/config/gpio-sim/test/bank
-cd /sys/kernel/config/gpio-sim/test
+mkdir -p /sys/kernel/config/gpio-sim/{label}/bank
+cd /sys/kernel/config/gpio-sim/{label}
 echo 8 >bank/num_lines
-echo {CHIP} >bank/label
+echo {label} >bank/label
 echo 1 >live
 udevadm settle
 echo /sys/devices/platform/$(cat dev_name)/$(cat bank/chip_name)
 """
 
 
+class Chip:
+    """Eight simulated lines in the kernel of the machine, as they are seen from outside."""
+
+    def __init__(self, machine: Machine, label: str) -> None:
+        self._machine = machine
+        self.label = label
+        self.folder = machine.ok(MAKE_CHIP.format(label=label), 180).splitlines()[-1]
+
+    def driving(self, line: int, level: bool) -> str:
+        """The shell command that drives an input."""
+        return f"echo pull-{'up' if level else 'down'} >{self.folder}/sim_gpio{line}/pull"
+
+    def drive(self, line: int, level: bool) -> None:
+        self._machine.ok(self.driving(line, level), 180)
+
+    def level(self, line: int) -> bool:
+        return self._machine.ok(f"cat {self.folder}/sim_gpio{line}/value", 180) == "1"
+
+
 class Emulated:
     """The emulated machine as the scenarios see it."""
 
     request_s = 120.0  # an emulated processor is slow at passwords and certificates
+    chip: Chip
+    """The lines that the runtime has."""
 
     def __init__(self, machine: Machine, url: str) -> None:
         self.machine = machine
         self.url = url
-        self.chip = ""
 
     def execute(self, command: str, timeout_s: float = 60.0) -> tuple[int, str]:
         done = self.machine.run(command, 3 * timeout_s)
         return done.code, done.output
 
+    def write(self, path: str, data: bytes) -> None:
+        self.machine.write(path, data)
+
     def make_lines(self) -> None:
-        """Make the chip and let the runtime find it."""
-        self.chip = self.machine.ok(MAKE_CHIP).splitlines()[-1]
-        self.machine.write("/etc/pilotlight/io.yaml", SETTINGS.encode())
+        """Make a chip and let the runtime find it."""
+        self.chip = Chip(self.machine, CHIP)
+        self.write("/etc/pilotlight/io.yaml", SETTINGS.encode())
         self.machine.ok("systemctl restart pilotlight-runtime", 180)
 
     def set_input(self, value: bool) -> None:
-        run(self, f"echo pull-{'up' if value else 'down'} >{self.chip}/sim_gpio0/pull")
+        self.chip.drive(0, value)
 
     def output(self) -> bool:
-        return run(self, f"cat {self.chip}/sim_gpio1/value").strip() == "1"
+        return self.chip.level(1)
 
 
 def free_port() -> int:

@@ -50,7 +50,7 @@ def test_the_barometer_starts_and_measures_on_the_kernels_bus(appliance: Emulate
 
 
 def test_the_kill_switch_is_a_line_of_the_kernel(appliance: Emulated) -> None:
-    found = told(appliance, "killswitch.py", CHIP, str(SWITCH), f"{appliance.chip}/sim_gpio{SWITCH}/pull")
+    found = told(appliance, "killswitch.py", CHIP, str(SWITCH), f"{appliance.chip.folder}/sim_gpio{SWITCH}/pull")
     edges, trip = found["edges"], found["trip"]
     assert edges["quiet"] and edges["rising"]
     assert edges["levels"] == [True, False] * 3
