@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 ICON = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 40"><rect width="40" height="40" rx="8" fill="#17324d"/>\
@@ -29,8 +30,8 @@ class Download:
     extract_sha256: str
 
 
-def entry(board: Mapping[str, object], version: str, download: Download, when: int) -> dict[str, object]:
-    """One image of the list. `board` has the board's `description` and the Imager's names of its `devices`."""
+def entry(board: Mapping[str, Any], version: str, download: Download, when: int) -> dict[str, object]:
+    """One image of the list. `board` has the board's `description`, and its `device` as Imager tells devices apart."""
     return {
         "name": f"Pilotlight {version}",
         "description": board["description"],
@@ -42,12 +43,13 @@ def entry(board: Mapping[str, object], version: str, download: Download, when: i
         "image_download_size": download.size,
         "image_download_sha256": download.sha256,
         "release_date": time.strftime("%Y-%m-%d", time.gmtime(when)),
-        "devices": board["devices"],
+        "devices": board["device"]["tags"],
         "architecture": "armv8",
         "init_format": "rpi-preseed",
     }
 
 
-def manifest(board: Mapping[str, object], version: str, download: Download, when: int) -> str:
-    """The whole file, with its one image."""
-    return json.dumps({"os_list": [entry(board, version, download, when)]}, indent=2) + "\n"
+def manifest(board: Mapping[str, Any], version: str, download: Download, when: int) -> str:
+    """The whole file: its one image, and the one device that Imager lets people choose first; without it none."""
+    told = {"imager": {"devices": [board["device"]]}, "os_list": [entry(board, version, download, when)]}
+    return json.dumps(told, indent=2) + "\n"

@@ -40,11 +40,23 @@ def board() -> str:
 
 
 @pytest.fixture
-def entry(out: HandedOut) -> dict[str, Any]:
-    told = json.loads(out.path(".rpi-imager-manifest").read_text())
-    assert {"os_list"} <= told.keys() <= {"imager", "os_list"}
+def told(out: HandedOut) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(out.path(".rpi-imager-manifest").read_text())
+    return found
+
+
+@pytest.fixture
+def entry(told: dict[str, Any]) -> dict[str, Any]:
+    assert told.keys() == {"imager", "os_list"}
     (found,) = told["os_list"]
     return dict(found)
+
+
+def test_people_can_choose_the_device_first(told: dict[str, Any]) -> None:
+    """Without a device in the file the first page of Imager 2 is empty, and there is no next one."""
+    (device,) = told["imager"]["devices"]
+    assert device["name"] and device["description"]
+    assert (device["tags"], device["matching_type"], device["default"]) == ([FAMILY], "exclusive", True)
 
 
 def test_every_name_is_one_that_imager_knows_and_holds_what_it_says(entry: dict[str, Any]) -> None:

@@ -124,7 +124,8 @@ def test_imagers_entry_has_what_imager_requires(tmp_path: Path) -> None:
     image.write_bytes(b"unpacked image")
     download = outputs.describe(made, image, "https://downloads.example")
     about = json.loads((Path(__file__).parents[3] / "bsp/cm5/imager").read_text())
-    (entry,) = json.loads(imager.manifest(about, "1.4.0", download, WHEN))["os_list"]
+    told = json.loads(imager.manifest(about, "1.4.0", download, WHEN))
+    (entry,), (device,) = told["os_list"], told["imager"]["devices"]
     assert set(imager.REQUIRED) <= set(entry)
     assert entry["url"] == "https://downloads.example/pilotlight-cm5-1.4.0.img.zst"
     assert entry["extract_size"] == 14
@@ -132,7 +133,7 @@ def test_imagers_entry_has_what_imager_requires(tmp_path: Path) -> None:
     assert entry["image_download_size"] == 6
     assert entry["image_download_sha256"] == hashlib.sha256(b"packed").hexdigest()
     assert entry["release_date"] == "2026-01-01"
-    assert entry["devices"]
+    assert entry["devices"] and entry["devices"] == device["tags"]
     # What Imager asks the person then is written as the device reads it at its first start.
     assert entry["init_format"] == "rpi-preseed"
 
