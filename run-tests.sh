@@ -19,8 +19,8 @@ Installs what is missing (apt packages, a virtual environment in .venv) and runs
   appliance  the real root file system with its systemd in a container                            (minutes)
   system     the built disk image, booted in an emulated machine and updated there, with the power cut at random
              points; the CM5's, opened                                                           (half an hour)
-  updates    first start, restore, and updates as people make them and as they go wrong, on an emulated device;
-             not part of a plain run                                                              (an hour)
+  long       what takes too long for a plain run, on an emulated device: arming and firing; first start, restore,
+             factory reset; updates as people make them and as they go wrong                  (an hour and a half)
   bench      the figures of tests/bench, printed as a table; not part of a plain run
 Without a tier the first three run. Example: ./run-tests.sh unit -- -k journal
 TEXT
@@ -87,16 +87,19 @@ run_system() {
   say "system tests: the disk image in an emulated machine; the one for the CM5, opened"
   ./build-image.sh build qemu-arm64
   ./build-image.sh build cm5
-  .venv/bin/python -m pytest tests/system --ignore tests/system/test_first_boot.py "$@"
+  .venv/bin/python -m pytest tests/system --ignore tests/system/test_first_boot.py \
+    --ignore tests/system/test_igniter.py "$@"
   say "a good update on an emulated device, and the power cut at random points of it"
   .venv/bin/python -m pytest tests/updates/test_updates.py "$@" || [ $? = 5 ] # 5: what is asked for is not there
 }
 
-run_updates() {
-  say "updates: an emulated device, restarted by good and faulty updates"
+run_long() {
+  say "long tests: an emulated device, fired, started first, restarted by good and faulty updates"
   ./build-image.sh build qemu-arm64
-  .venv/bin/python -m pytest tests/system/test_first_boot.py "$@" || [ $? = 5 ]
-  .venv/bin/python -m pytest tests/updates --ignore tests/updates/test_updates.py "$@" || [ $? = 5 ]
+  local tests
+  for tests in tests/system/test_igniter.py tests/system/test_first_boot.py tests/updates; do
+    .venv/bin/python -m pytest "$tests" --ignore tests/updates/test_updates.py "$@" || [ $? = 5 ]
+  done
 }
 
 # What the benches compare with is in an environment of its own.
@@ -123,7 +126,7 @@ while [ $# -gt 0 ]; do
   case $1 in
     -h | --help | help) help; exit 0 ;;
     --) shift; break ;;
-    unit | appliance | system | updates | bench) chosen+=("$1"); shift ;;
+    unit | appliance | system | long | bench) chosen+=("$1"); shift ;;
     *) printf 'run-tests.sh: there is no tier “%s”\n\n' "$1" >&2; help >&2; exit 2 ;;
   esac
 done
