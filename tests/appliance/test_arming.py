@@ -36,7 +36,7 @@ _CHIP = "SimulatedChip.existing(pathlib.Path('/run/pilotlight/igniter/igniter0.l
 
 @pytest.fixture(scope="module")
 def site(appliance: Contained) -> Iterator[Site]:
-    yield Site(appliance, Lines(appliance), {"simulated": {}})
+    yield Site(appliance, Lines(appliance), more={"simulated": {}})
     run(appliance, f"rm {igniting.SETTINGS} && systemctl restart pilotlight-igniter", 60)
 
 

@@ -45,10 +45,11 @@ class Lines(Protocol):
 
 @dataclass(frozen=True)
 class Site:
-    """An appliance with the igniter's lines; `more` is what else belongs into igniter.yaml."""
+    """An appliance with the igniter's lines; `arming` and `more` are what else belongs there, and into igniter.yaml."""
 
     appliance: Appliance
     lines: Lines
+    arming: dict[str, Any] = field(default_factory=dict)
     more: dict[str, Any] = field(default_factory=dict)
 
 
@@ -59,7 +60,7 @@ def configure(site: Site, **arming: Any) -> None:
         number: {"chip": chip, "line": line, "status": status}
         for number, line, status in zip((1, 3), OUTPUTS, STATUS, strict=True)
     }
-    all_of_it = {"kill_switch": {"chip": chip, "line": KILL}, **ARMING, **arming}
+    all_of_it = {"kill_switch": {"chip": chip, "line": KILL}, **ARMING, **site.arming, **arming}
     site.appliance.write(SETTINGS, yaml.safe_dump({"channels": channels, "arming": all_of_it, **site.more}).encode())
     site.appliance.write(SCRIPTS, Path(igniter_scripts.__file__).read_bytes())
     before = unit_property(site.appliance, "igniter", "MainPID")
