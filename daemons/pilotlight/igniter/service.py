@@ -12,7 +12,7 @@ from pilotlight.daemon import DaemonError, InvalidArgument, NotPermitted, Servic
 from . import checks, core, views
 from .bank import CHANNELS
 from .checks import Check
-from .commands import TEXTS, Command, Kind, Verdict
+from .commands import TEXTS, UNCOUNTED, Command, Kind, Verdict
 from .core import Channel, unconfigured, why_not_armable
 from .firing import Firing
 from .pair import Answer, LoopError
@@ -201,7 +201,8 @@ class Igniter(Service):
         firing = self._armable()
         if (session, caller().bus_name) != self._owner:
             firing.audit.note("refused", command=kind.name, by=caller().user, why="another's session")
-            firing.count_refused()
+            if kind not in UNCOUNTED:
+                firing.count_refused()
             raise NotPermitted(f"this connection has no such session; open one. {OFF}")
         if not 0 < sequence <= 0xFFFFFFFF or not 0 < stamp < 1 << 63:
             raise InvalidArgument(f"sequence or stamp is out of range. {OFF}")

@@ -170,10 +170,11 @@ def test_every_refusal_has_its_text(site: Site) -> None:
         site.call("Prepare", [2], [])
     with pytest.raises(DaemonError, match="sequence number is not above"):
         site.client.call("KeepAlive", site.session, site.sequence, now_ns())
-    with pytest.raises(DaemonError, match="no such session"):
-        site.client.call("KeepAlive", 5, 99, now_ns())
+    for method in ("KeepAlive", "CloseSession"):
+        with pytest.raises(DaemonError, match="no such session"):
+            site.client.call(method, 5, 99, now_ns())
     assert site.levels() == (False, False)
-    # Counted are OPEN, the two PREPARE that the loop refused, and what came from another's session.
+    # Counted are OPEN, the two PREPARE that the loop refused, and CLOSE of another's session.
     site.wait_until(lambda: site.counts() == (1, 3))
 
 
