@@ -89,7 +89,7 @@ def test_a_program_arms_and_fires_through_the_mailbox(
     tool = ["--config", str(config)]
     assert box_cli.main([*tool, "fire-one", "--channel", "2", "--duration-ms", "50"]) == 1
     site.wait_until(lambda: box_cli.main([*tool, "arm"]) == 0)
-    assert box_cli.main([*tool, "fire-mask", "--mask", "0x5", "--d0", "20000"]) == 0
+    assert box_cli.main([*tool, "fire-mask", "--mask", "0x5", "--d0", "20000", "--d2", "20000"]) == 0
     assert box_cli.main([*tool, "status"]) == 0
     assert box_cli.main([*tool, "disarm"]) == 0
     told = capsys.readouterr().out
