@@ -34,8 +34,10 @@ class Guard(Generic[Child]):
         self._report = report
         self._priority = priority
         self._watched: Child | None = None
+        self._held: Child | None = None
+        """The process that the guard's thread waits for or contains just now."""
         self._kept: set[Child] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._stop = False
         self.alive_ns = now_ns()
@@ -65,11 +67,17 @@ class Guard(Generic[Child]):
         os.eventfd_write(self._wake, 1)
 
     def forget(self, process: Child) -> None:
-        """Neither watch nor keep this process any more; it may be closed then."""
+        """Neither watch nor keep this process any more; it may be closed then.
+
+        Waits until the guard's thread has let go of it: for an instant, or until its end has been contained.
+        """
         with self._lock:
             self._kept.discard(process)
             if self._watched is process:
                 self._watched = None
+            if self._held is process:
+                os.eventfd_write(self._wake, 1)
+                self._lock.wait_for(lambda: self._held is not process, 2 * END_S)
 
     def _run(self) -> None:
         if self._priority:
@@ -83,6 +91,8 @@ class Guard(Generic[Child]):
             until = now + PULSE_NS
             fault = ""
             with self._lock:
+                self._held = None
+                self._lock.notify_all()
                 for kept in self._kept:
                     kept.ring.touch(now)
                 process = self._watched
@@ -94,10 +104,15 @@ class Guard(Generic[Child]):
                     if fault or ended:
                         self._watched = None
                         self._kept.discard(process)
+                    if fault or not ended:
+                        self._held = process
             if process is not None and fault:
                 self._contain(process, fault)
             else:
-                self._wait(None if self._watched is None else process, until - now)
+                self._wait(self._held, until - now)
+        with self._lock:
+            self._held = None
+            self._lock.notify_all()
 
     def _contain(self, process: Child, reason: str) -> None:
         """Outputs safe, process gone, outputs safe again in case its last act was to write them."""
