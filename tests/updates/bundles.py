@@ -31,7 +31,13 @@ ExecStart=/bin/sh -c 'systemd-notify --ready; exec sleep infinity'
 """
 HANGING_GATE = "[Service]\nExecStart=\nExecStart=/bin/sleep infinity\n"
 SOON = "[Timer]\nOnBootSec=\nOnBootSec=90s\n"
-FORGETFUL_RUNTIME = "[Service]\nTemporaryFileSystem=/data/pilotlight/runtime:mode=0777\n"
+# What the unit may write comes before what is hidden from it, so that has to go.
+FORGETFUL_RUNTIME = """\
+[Service]
+ReadWritePaths=
+ReadWritePaths=/run/pilotlight
+TemporaryFileSystem=/data/pilotlight/runtime:mode=0777
+"""
 CRASHING_NETMON = "[Service]\nExecStart=\nExecStart=/bin/false\n"
 
 
