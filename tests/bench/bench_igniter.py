@@ -11,14 +11,16 @@ import asyncio
 import os
 import signal
 import statistics
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from pilotlight.igniter.commands import Verdict
 from pilotlight.igniter.pair import LoopError
 
 from tests.bench.common import Row, main
-from tests.bench.igniter_loop import HANG
+from tests.bench.igniter_nursery import HANG
 from tests.bench.igniter_rig import KILL, Act, Observer, Rig, lines, load
 
 UNKNOWN_KIND = 255
@@ -90,8 +92,20 @@ async def pairs(rig: Rig, count: int) -> int:
     return lost
 
 
-async def measure(rig: Rig, observer: Observer, kills: int, ends: int, both: int, busy: int) -> list[Row]:
-    """All trials; their rows."""
+@dataclass(frozen=True)
+class Counts:
+    """How many trials: openings of the kill switch, ends of each kind, and pairs of arming and firing."""
+
+    kills: int
+    ends: int
+    pairs: int
+
+
+FULL, QUICK = Counts(10_000, 1_000, 100_000), Counts(200, 10, 500)
+
+
+async def measure(rig: Rig, observer: Observer, counts: Counts, busy: int) -> list[Row]:
+    """All trials; their rows. What was done is told on stderr: it can take long."""
     await rig.start()
     life = asyncio.create_task(rig.live())
     rows: list[Row] = []
@@ -102,24 +116,24 @@ async def measure(rig: Rig, observer: Observer, kills: int, ends: int, both: int
         rows.append(Row(f"{name}, median", statistics.median(found), "ms", median, peer))
         rows.append(Row(f"{name}, worst", found[-1], "ms", worst))
         rows.append(Row(f"{name}, not off", failed, "", 0))
+        print(f"{name}: {count} trials", file=sys.stderr, flush=True)
 
     try:
-        await add("kill switch to all off", open_kill_switch, kills, 2, None)
-        await add("SIGKILL to all off", send(signal.SIGKILL), ends, None, 20)
-        await add("SIGSEGV to all off", send(signal.SIGSEGV), ends, None, 20)
-        await add("exception to all off", spoil(UNKNOWN_KIND), ends, None, 20)
-        await add("SIGSTOP to all off", send(signal.SIGSTOP), ends, 20, 200)
-        await add("endless loop to all off", spoil(HANG), ends, 20, 200)
-        rows.append(Row("arm and fire at once, lost", await pairs(rig, both), "", 0, f"{both} pairs"))
+        await add("kill switch to all off", open_kill_switch, counts.kills, 2, None)
+        await add("SIGKILL to all off", send(signal.SIGKILL), counts.ends, None, 20)
+        await add("SIGSEGV to all off", send(signal.SIGSEGV), counts.ends, None, 20)
+        await add("exception to all off", spoil(UNKNOWN_KIND), counts.ends, None, 20)
+        await add("SIGSTOP to all off", send(signal.SIGSTOP), counts.ends, 20, 200)
+        await add("endless loop to all off", spoil(HANG), counts.ends, 20, 200)
+        rows.append(Row("arm and fire at once, lost", await pairs(rig, counts.pairs), "", 0, f"{counts.pairs} pairs"))
         rows.append(Row("armings that a watchdog made safe", rig.disturbed, ""))
     finally:
         life.cancel()
     return rows
 
 
-def run(quick: bool) -> list[Row]:
-    """Measure; `quick` takes 200 kill switches, 10 ends of each kind, 500 pairs, not 10 000, 1 000 and 100 000."""
-    kills, ends, both = (200, 10, 500) if quick else (10_000, 1_000, 100_000)
+def trials(counts: Counts) -> list[Row]:
+    """So many trials with the lines that the environment names."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         os.environ["PILOTLIGHT_RUN"] = folder
         seen = lines()
@@ -127,10 +141,15 @@ def run(quick: bool) -> list[Row]:
         rig = Rig(seen)
         try:
             with load() as busy:
-                return asyncio.run(measure(rig, observer, kills, ends, both, busy))
+                return asyncio.run(measure(rig, observer, counts, busy))
         finally:
             rig.close()
             observer.close()
+
+
+def run(quick: bool) -> list[Row]:
+    """Measure; `quick` takes a fiftieth of the openings, a hundredth of the ends, a two hundredth of the pairs."""
+    return trials(QUICK if quick else FULL)
 
 
 if __name__ == "__main__":

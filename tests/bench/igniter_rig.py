@@ -12,8 +12,6 @@ import asyncio
 import contextlib
 import multiprocessing
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -27,15 +25,15 @@ from pilotlight.igniter.checks import FORCEABLE
 from pilotlight.igniter.commands import Command, Kind, Verdict
 from pilotlight.igniter.firing import job_of
 from pilotlight.igniter.held import Held
-from pilotlight.igniter.job import Job
 from pilotlight.igniter.outputs import simulated_path
 from pilotlight.igniter.pair import LoopError, Pair
 from pilotlight.igniter.records import Shot
 from pilotlight.igniter.reports import Message, Report
 from pilotlight.igniter.settings import IgniterSettings
-from pilotlight.io import jobs
 from pilotlight.io.simulated import SimulatedChip
 from pilotlight.tags import now_ns
+
+from tests.bench.igniter_fork import Nursery
 
 KILL, OUTPUTS, STATUS = 0, (2, 3), (4, 5)
 PRIORITY = int(os.environ.get("PILOTLIGHT_BENCH_PRIORITY", "60"))
@@ -45,7 +43,6 @@ WINDOW_MS = 20_000
 MASK = 0b0101
 TRIES = 100
 PROCESSES = multiprocessing.get_context("fork")
-LOOP = Path(__file__).with_name("igniter_loop.py")
 _YAML = """
 channels: {{1: {{chip: {chip}, line: 2, status: 4}}, 3: {{chip: {chip}, line: 3, status: 5}}}}
 arming:
@@ -186,16 +183,18 @@ class Rig:
         text = _YAML.format(chip=self.seen.chip, priority=PRIORITY)
         settings = parse_settings(IgniterSettings, text.encode(), "igniter.yaml")
         assert settings.arming is not None
-        for line in (KILL, *STATUS):
-            self.seen.drive(line, True)
         self._job = job_of(settings.arming)
         self._held = Held(settings, settings.arming)
+        # Only now: to ask the kernel for a line with a bias drives it.
+        for line in (KILL, *STATUS):
+            self.seen.drive(line, True)
         self._fired = asyncio.Event()
         self._pair: Pair | None = None
         self.upset = False
         """Whether a watchdog has made safe, or ended the loop, since this was last cleared."""
         self._session = self._sequence = 0
-        pairs._spawn = _spawn
+        self._nursery = Nursery()
+        pairs._spawn = self._nursery.spawn
 
     @property
     def pair(self) -> Pair:
@@ -285,6 +284,7 @@ class Rig:
     def close(self) -> None:
         """End everything, all off."""
         self.close_pair()
+        self._nursery.close()
         self._held.close()
 
     def _has_ended(self, _: str) -> None:
@@ -296,16 +296,3 @@ class Rig:
         if message.kind is Report.SHOT:
             self.shots.append(Shot.decode(message.text))
             self._fired.set()
-
-
-def _spawn(module: str, job: Job, descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
-    """As the igniter spawns its children, but for the loop that can be made to hang."""
-    entry = [str(LOOP)] if module == "loop" else ["-m", f"pilotlight.igniter.{module}"]
-    return subprocess.Popen(
-        [sys.executable, "-s", "-S", "-P", "-B", *entry, *jobs.encode(job)],
-        env=pairs.ENVIRONMENT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        pass_fds=descriptors,
-    )

@@ -10,7 +10,7 @@ import pytest
 from pilotlight.igniter import pair
 
 from tests.bench import igniter_rig
-from tests.bench.bench_igniter import measure
+from tests.bench.bench_igniter import Counts, measure
 from tests.bench.igniter_rig import KILL, OUTPUTS, KernelLines, Observer, Rig, lines
 
 
@@ -22,7 +22,7 @@ def test_after_every_trial_all_outputs_are_off_and_no_command_is_lost(monkeypatc
     observer = Observer(seen)
     rig = Rig(seen)
     try:
-        rows = asyncio.run(measure(rig, observer, 2, 1, 5, 0))
+        rows = asyncio.run(measure(rig, observer, Counts(2, 1, 5), 0))
     finally:
         rig.close()
         observer.close()
