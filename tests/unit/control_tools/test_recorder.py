@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from pilotlight.runtime.control.tools import boxes, recorder_cli
 from pilotlight.runtime.control.tools.boxes import KINDS, Message
 from pilotlight.runtime.control.tools.recorder import HEADER, Journal, Rows
 from pilotlight.runtime.control.tools.status import status_text
-from pilotlight.tags import SegmentWriter, Tag, Type
+from pilotlight.tags import SegmentWriter, Tag, Type, now_ns
 from pilotlight.tags.mailbox import OwnedMailbox, Places
 from pilotlight.tags.messages import ControllerCommand, EstimatorState, SensorSnapshot
 
@@ -231,8 +232,27 @@ def test_names_come_from_the_configuration(places: Places, tmp_path: Path, capsy
     text = "".join(f"[{name}]\n" for name in (*sections.split(), "estimator_cpp", "controller_cpp"))
     config.write_text(f'{text}[ipc]\nsensor_snapshot_shm = "/rt_other_box"\n')
     arguments = ["--output", str(tmp_path / "run.csv"), "--duration-sec", "0.01", "--config", str(config)]
-    assert recorder_cli.main(arguments) == 0
-    assert "/rt_other_box: not there" in capsys.readouterr().err
+    assert recorder_cli.main(arguments) == 1
+    said = capsys.readouterr().err
+    assert "/rt_other_box: not there" in said
+    assert "nothing to record" in said
+
+
+def test_the_journal_of_a_loop_that_has_ended_is_not_taken_for_one_that_runs(
+    loop: Loop, places: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop.tick(1)
+    loop.writer.heartbeat(now_ns() - 1)
+    form = KINDS["sensor"].form
+    with closing(OwnedMailbox.create(form.name, form, places=places)) as box:
+        box.write(SENSOR.pack())
+        arguments = ["--output", str(tmp_path / "run.csv"), "--duration-sec", "0.05"]
+        assert recorder_cli.main(arguments) == 0
+        assert "the loop of the journal does not run; mailboxes are read" in capsys.readouterr().err
+        assert [row["sensor_seq"] for row in read(tmp_path / "run.csv")] == ["680"]
+        # Who asks for it gets it.
+        assert recorder_cli.main([*arguments, "--source", "journal"]) == 0
+        assert [row["sensor_seq"] for row in read(tmp_path / "run.csv")] == ["1"]
 
 
 def test_a_journal_that_is_not_there_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from pilotlight.tags import SegmentReader
+from pilotlight.tags import SegmentReader, now_ns
 from pilotlight.tags.reader import Change
 
 from .boxes import KINDS, TAGS, Message, Value
@@ -88,6 +88,11 @@ class Journal:
         self._begun_ns = snapshot.time_ns
         self._pending: list[Change] = []
         self._first = True
+
+    def alive(self) -> bool:
+        """Whether the loop that writes it runs, or has not begun. Raises SegmentError."""
+        beat = self._reader.beat()
+        return beat.count == 0 or now_ns() <= beat.deadline_ns
 
     def wait(self, timeout_s: float) -> None:
         """Wait for the next publish."""

@@ -120,14 +120,17 @@ def _source(options: argparse.Namespace, program: str) -> Journal | _Boxes:
     names = {name: str(getattr(options, f"{name}_name")) for name in PREFIXES}
     if options.source != "boxes" and not any(names.values()):
         try:
-            return Journal()
+            journal = Journal()
+            if options.source == "journal" or journal.alive():
+                return journal
+            journal.close()
+            said = "the loop of the journal does not run"
         except (SegmentError, KeyError) as error:
             if options.source == "journal":
                 reason = "it has no messages" if isinstance(error, KeyError) else str(error)
                 raise ValueError(f"segment control cannot be recorded: {reason}; start the loop first") from None
-            print(
-                f"{program}: there is no journal of the loop; mailboxes are read, rows can be missing", file=sys.stderr
-            )
+            said = "there is no journal of the loop"
+        print(f"{program}: {said}; mailboxes are read, rows can be missing", file=sys.stderr)
     if options.config is not None:
         settings, _ = load(options.config)
         ipc = settings.ipc
@@ -156,4 +159,6 @@ def _record(options: argparse.Namespace, source: Journal | _Boxes, stop: Stop, p
     print(f"Wrote {count} rows to {options.output}")
     if source.lost:
         print(f"{program}: {source.lost} changes came faster than they were read and are missing", file=sys.stderr)
-    return 1 if source.lost else 0
+    if not count:
+        print(f"{program}: there was nothing to record", file=sys.stderr)
+    return 1 if source.lost or not count else 0
