@@ -163,6 +163,10 @@ class OwnedMailbox(Mailbox):
             self.path.unlink(missing_ok=True)
         super().close()
 
+    def leave(self) -> None:
+        """Let go of the mailbox and leave it to its next owner: who is attached to it stays so."""
+        super().close()
+
 
 class ClientMailbox(Mailbox):
     """A mailbox of another process."""

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The control process itself: it ticks, publishes, listens to workers, and ends with the servos in failsafe."""
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -158,6 +160,28 @@ def test_it_obeys_external_workers(start: Start, places: Places) -> None:
     running.until(lambda: running.value("Status.external_msg_schema_reject_count") == 1)
     estimator.close()
     controller.close()
+
+
+def test_a_message_that_is_younger_than_the_slot_is_not_from_the_future(start: Start, places: Places) -> None:
+    running = start(PATIENT)
+    box = ClientMailbox.attach(ESTIMATOR_STATE.name, ESTIMATOR_STATE, writable=True, places=places)
+    enough = threading.Event()
+
+    def write() -> None:
+        for seq in itertools.count(1):
+            if enough.is_set():
+                return
+            box.write(EstimatorState(seq, now_ns(), True, (1.0, 0.0, 0.0, 0.0), (0.0,) * 3, (0.0,) * 3).pack())
+
+    worker = threading.Thread(target=write)
+    worker.start()
+    try:
+        running.until(lambda: int(str(running.value("Status.external_estimator_accept_count"))) > 200)
+    finally:
+        enough.set()
+        worker.join()
+        box.close()
+    assert running.value("Status.external_estimator_reject_count") == 0
 
 
 def test_a_workers_silence_ends_in_failsafe(start: Start, places: Places) -> None:

@@ -27,7 +27,8 @@ from pilotlight.runtime.control.supervisor import LoopSupervisor
 from pilotlight.runtime.settings import ControlOptions
 from pilotlight.runtime.verdicts import SupervisorError
 from pilotlight.tags import SegmentReader
-from pilotlight.tags.mailbox import Places
+from pilotlight.tags.mailbox import ClientMailbox, Places
+from pilotlight.tags.messages import ESTIMATOR_STATE
 
 from tests.unit.control.configs import EMPTY
 
@@ -60,10 +61,11 @@ class Notes:
 class Plant:
     """The supervisor, its configuration and what was said."""
 
-    def __init__(self, supervisor: LoopSupervisor, notes: Notes, config: Path) -> None:
+    def __init__(self, supervisor: LoopSupervisor, notes: Notes, config: Path, places: Places) -> None:
         self.supervisor = supervisor
         self.notes = notes
         self.config = config
+        self._places = places
 
     async def until(self, condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
         end = time.monotonic() + timeout_s
@@ -76,6 +78,10 @@ class Plant:
         await self.until(lambda: self.supervisor.process is not None and self.supervisor.process.pid != not_pid)
         assert self.supervisor.process is not None
         return self.supervisor.process.pid
+
+    def worker(self) -> ClientMailbox:
+        """The mailbox as an external estimator has it."""
+        return ClientMailbox.attach(ESTIMATOR_STATE.name, ESTIMATOR_STATE, places=self._places)
 
     def value(self, name: str) -> Any:
         assert self.supervisor.reader is not None
@@ -94,12 +100,11 @@ async def plant(
     if text is not None:
         config.write_text(text)
     notes = Notes()
-    supervisor = LoopSupervisor(
-        ControlOptions(**{"limit_ms": 1500, **options}), io or IoSettings(), notes, Places(shared, shared)
-    )
+    places = Places(shared, shared)
+    supervisor = LoopSupervisor(ControlOptions(**{"limit_ms": 1500, **options}), io or IoSettings(), notes, places)
     supervisor.open(run, "")
     try:
-        yield Plant(supervisor, notes, config)
+        yield Plant(supervisor, notes, config, places)
     finally:
         await supervisor.close()
 
@@ -280,6 +285,41 @@ def test_too_many_faults_end_in_error_until_somebody_starts_it() -> None:
             assert it.supervisor.process is None
             assert await it.supervisor.start() is LoopState.RUNNING
             assert it.supervisor.problems() == []
+
+    asyncio.run(scenario())
+
+
+def test_external_workers_stay_attached_over_a_fault_and_until_nobody_serves_them() -> None:
+    async def scenario() -> None:
+        async with plant(QUIET, restarts=1) as it:
+            pid = await it.running()
+            worker = it.worker()
+            os.kill(pid, signal.SIGKILL)
+            pid = await it.running(not_pid=pid)
+            assert worker.current()
+            os.kill(pid, signal.SIGKILL)
+            await it.until(lambda: it.supervisor.state is LoopState.ERROR)
+            assert not worker.current()
+            worker.close()
+            await it.supervisor.start()
+            worker = it.worker()
+            await it.supervisor.stop()
+            assert not worker.current()
+            worker.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_loop_that_is_ended_while_it_waits_leaves_no_mailbox() -> None:
+    async def scenario() -> None:
+        async with plant(QUIET) as it:
+            pid = await it.running()
+            worker = it.worker()
+            os.kill(pid, signal.SIGKILL)
+            await it.until(lambda: it.supervisor.state is LoopState.WAITING)
+            assert worker.current()
+        assert not worker.current()
+        worker.close()
 
     asyncio.run(scenario())
 

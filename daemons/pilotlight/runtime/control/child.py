@@ -7,6 +7,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from pilotlight.io import jobs
@@ -24,7 +25,7 @@ from pilotlight.runtime.control.settings import ControlSettings
 from pilotlight.runtime.control.steps import LARGEST
 from pilotlight.runtime.launcher import READABLE
 from pilotlight.tags import CommandRing, SegmentWriter, now_ns
-from pilotlight.tags.mailbox import USUAL_PLACES, OwnedMailbox, Places
+from pilotlight.tags.mailbox import USUAL_PLACES, MailboxError, OwnedMailbox, Places
 from pilotlight.tags.messages import CONTROLLER_COMMAND, ESTIMATOR_STATE, SENSOR_SNAPSHOT
 
 LIMIT_NS = 100_000_000
@@ -41,6 +42,25 @@ def drive_failsafe(settings: ControlSettings) -> list[str]:
         return []
     pulses = Mapper(settings.servos, settings.actuator.slew_limit_norm_per_sec).failsafe_pulses()
     return drive_safe(pulse_channels(settings, pulses))
+
+
+def _own_boxes(settings: ControlSettings, places: Places) -> Iterator[OwnedMailbox]:
+    """Make the mailboxes of a process, in the order of its job; MailboxError."""
+    names = settings.ipc
+    for name, form in (
+        (names.sensor_snapshot_shm, SENSOR_SNAPSHOT),
+        (names.estimator_state_shm, ESTIMATOR_STATE),
+        (names.controller_command_shm, CONTROLLER_COMMAND),
+    ):
+        strict = settings.security.require_local_ipc_permissions
+        yield OwnedMailbox.create(name, form, strict=strict, places=places)
+
+
+def remove_boxes(settings: ControlSettings, places: Places) -> None:
+    """Remove the mailboxes that a process left to the next one, when there is to be none."""
+    with contextlib.suppress(MailboxError):
+        for box in _own_boxes(settings, places):
+            box.close()
 
 
 class ControlProcess(ChildProcess):
@@ -88,18 +108,11 @@ class ControlProcess(ChildProcess):
         MailboxError, SegmentError or OSError, with nothing left behind.
         """
         settings, _ = read(config)
-        names = settings.ipc
-        kinds = (
-            (names.sensor_snapshot_shm, SENSOR_SNAPSHOT),
-            (names.estimator_state_shm, ESTIMATOR_STATE),
-            (names.controller_command_shm, CONTROLLER_COMMAND),
-        )
         with contextlib.ExitStack() as undo:
             boxes = []
-            for name, form in kinds:
-                strict = settings.security.require_local_ipc_permissions
-                boxes.append(OwnedMailbox.create(name, form, strict=strict, places=places))
-                undo.callback(boxes[-1].close)
+            for box in _own_boxes(settings, places):
+                boxes.append(box)
+                undo.callback(box.close)
             writer = SegmentWriter.create(SEGMENT, TAGS, publish=False)
             undo.callback(writer.close)
             ring = CommandRing.create(slot=orders.SLOT)
@@ -172,11 +185,18 @@ class ControlProcess(ChildProcess):
         """Its exit code, negative for a signal; None while it lives."""
         return self._child.poll()
 
-    def close(self) -> None:
-        """Kill it if it lives, remove its mailboxes, let go of everything. TimeoutExpired when it cannot be killed."""
+    def close(self, leave_boxes: bool = False) -> None:
+        """Kill it if it lives, remove its mailboxes, let go of everything. TimeoutExpired when it cannot be killed.
+
+        With `leave_boxes` they stay for the process that is started next, so that external workers need not be started
+        again with it.
+        """
         gone = self.let_go()
         for box in self._boxes:
-            box.close()
+            if leave_boxes:
+                box.leave()
+            else:
+                box.close()
         if self.recording is not None:
             self.recording.close()
         if not gone:

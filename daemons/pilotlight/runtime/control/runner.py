@@ -137,7 +137,7 @@ class LoopRunner:
             if self._recording is not None:
                 self._record(StepKind.ESTIMATOR, now, b"", estimate_outputs(self.loop.native_estimate))
         elif number == CONTROL:
-            self._control(now)
+            self._control()
         elif number == ACTUATOR:
             self._actuator(now)
         elif number == BARO:
@@ -183,10 +183,12 @@ class LoopRunner:
         elif now >= job.next_ns:
             job.report(self._devices.restart_baro(), now)
 
-    def _control(self, now: int) -> None:
+    def _control(self) -> None:
         parts = self._parts
         estimate, command = self._take(parts.estimator_box), self._take(parts.controller_box)
         level = self._devices.switch_level()
+        # Only now: a message that was written since the slot began is not from the future.
+        now = now_ns()
         output = self.loop.control_step(now, level, estimate, command)
         if self._recording is not None:
             self._record(StepKind.CONTROL, now, control_inputs(level, estimate, command), control_outputs(output))

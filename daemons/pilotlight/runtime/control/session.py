@@ -88,8 +88,11 @@ class Session:
         if not self._closed:
             self._read()
 
-    def close(self) -> None:
-        """Kill it if it lives and let go of everything; again is harmless. TimeoutExpired when it is not gone."""
+    def close(self, leave_boxes: bool = False) -> None:
+        """Kill it if it lives and let go of everything; again is harmless. TimeoutExpired when it is not gone.
+
+        With `leave_boxes` its mailboxes stay for the next process.
+        """
         if self._closed:
             return
         self._closed = True
@@ -99,7 +102,7 @@ class Session:
         for held in (self._switch, self._door):
             if held is not None:
                 held.close()
-        self.process.close()
+        self.process.close(leave_boxes)
 
     def _report_fault(self, process: ControlProcess, reason: str) -> None:
         """From the guard's thread: servos are in failsafe and the process is gone."""

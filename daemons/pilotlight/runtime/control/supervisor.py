@@ -17,12 +17,13 @@ from typing import Any
 
 from pilotlight.io.config import IoSettings
 from pilotlight.io.lines import LineError
-from pilotlight.runtime.control.child import ControlProcess
+from pilotlight.runtime.control.child import ControlProcess, remove_boxes
 from pilotlight.runtime.control.loading import ControlSettingsError
 from pilotlight.runtime.control.notes import LoopNotes, LoopState
 from pilotlight.runtime.control.plan import Plan, hold_switch, make_plan
 from pilotlight.runtime.control.restarts import Restarts
 from pilotlight.runtime.control.session import Session, SessionError
+from pilotlight.runtime.control.settings import ControlSettings
 from pilotlight.runtime.control.simdoor import SimulatorDoor, wanted
 from pilotlight.runtime.exclusive import one_at_a_time
 from pilotlight.runtime.settings import ControlOptions
@@ -52,6 +53,8 @@ class LoopSupervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._session: Session | None = None
+        self._left: ControlSettings | None = None
+        """The settings of a process whose mailboxes wait for the next one."""
         self._closed = False
         self._wanted = True
         self.plan: Plan | None = None
@@ -177,7 +180,7 @@ class LoopSupervisor:
         try:
             await self._begin()
         except (ControlSettingsError, LineError, MailboxError, SegmentError, SessionError, OSError) as error:
-            self._drop()
+            self._drop(leave_boxes=True)
             if self.plan is not None and self.plan.real and self.plan.settings.runtime.allow_auto_sim_fallback:
                 self._notes.say("ERROR", f"devices did not start, the loop goes on with simulated ones: {error}")
                 self.plan = replace(self.plan, simulated=True)
@@ -229,6 +232,7 @@ class LoopSupervisor:
                 self._notes.say("WARNING", f"the control process does not end by itself and is killed: {why}")
             self._notes.ended(session.process.reader)
             self._drop()
+        self._remove_left()
         try:
             self._drive_failsafe()
         except OSError as error:
@@ -254,7 +258,7 @@ class LoopSupervisor:
                 return
             session.drain()
             self._notes.ended(process.reader)
-            self._drop()
+            self._drop(leave_boxes=True)
             await self._after_fault("; ".join(dict.fromkeys(part for part in (process.last_words, reason) if part)))
 
     async def _after_fault(self, reason: str) -> None:
@@ -268,6 +272,7 @@ class LoopSupervisor:
         self._cancel_timer()
         delay_s = self._restarts.after_fault(self._loop.time())
         if delay_s is None:
+            self._remove_left()
             self._now(LoopState.ERROR)
             self._notes.say("ERROR", "the control loop failed too often and stays off, servos in failsafe: start it")
         else:
@@ -281,15 +286,23 @@ class LoopSupervisor:
                 self.restarts += 1
                 await self._try()
 
-    def _drop(self) -> None:
-        """Forget the process; it is killed if it lives."""
+    def _drop(self, leave_boxes: bool = False) -> None:
+        """Forget the process; it is killed if it lives. With `leave_boxes` its mailboxes stay for the next one."""
         session, self._session = self._session, None
         if session is None:
             return
+        if leave_boxes:
+            self._left = session.process.settings
         try:
-            session.close()
+            session.close(leave_boxes)
         except subprocess.TimeoutExpired as error:
             self._notes.say("ERROR", f"the control process cannot be killed: {error}")
+
+    def _remove_left(self) -> None:
+        """There is no next process: mailboxes that waited for it go."""
+        settings, self._left = self._left, None
+        if settings is not None:
+            remove_boxes(settings, self._places)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
