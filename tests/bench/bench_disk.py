@@ -23,6 +23,13 @@ CONSOLE = HOME / "bench-console"  # what the machine says goes into a log beside
 WEB_LIMIT_S = 600.0
 
 
+def make_disk() -> None:
+    """Build the disk of this checkout if it is missing."""
+    if not DISK.exists():
+        with this_checkout() as checkout:
+            checkout.build(BOARD)
+
+
 def power_on() -> float:
     """Start the disk with a fresh layer, as after flashing; seconds until the web answers."""
     port = free_port()
@@ -51,10 +58,8 @@ def fresh_layer() -> Iterator[Path]:
 
 
 def run(quick: bool) -> list[Row]:
-    """Measure the disk of this checkout, built first if it is missing; the median of three starts, `quick` one."""
-    if not DISK.exists():
-        with this_checkout() as checkout:
-            checkout.build(BOARD)
+    """Measure the disk of this checkout; the median of three starts, `quick` one."""
+    make_disk()
     starts = [power_on() for _ in range(1 if quick else 3)]
     download = DISK.with_suffix(".img.zst").stat().st_size / 1e6
     peer = "QEMU TCG, two processors"

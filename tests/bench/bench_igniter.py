@@ -132,15 +132,15 @@ async def measure(rig: Rig, observer: Observer, counts: Counts, busy: int) -> li
     return rows
 
 
-def trials(counts: Counts) -> list[Row]:
-    """So many trials with the lines that the environment names."""
+def trials(counts: Counts, busy: int) -> list[Row]:
+    """So many trials with the lines that the environment names, beside so many processes that compute."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         os.environ["PILOTLIGHT_RUN"] = folder
         seen = lines()
         observer = Observer(seen)
         rig = Rig(seen)
         try:
-            with load() as busy:
+            with load(busy):
                 return asyncio.run(measure(rig, observer, counts, busy))
         finally:
             rig.close()
@@ -149,7 +149,7 @@ def trials(counts: Counts) -> list[Row]:
 
 def run(quick: bool) -> list[Row]:
     """Measure; `quick` takes a fiftieth of the openings, a hundredth of the ends, a two hundredth of the pairs."""
-    return trials(QUICK if quick else FULL)
+    return trials(QUICK if quick else FULL, os.cpu_count() or 1)
 
 
 if __name__ == "__main__":

@@ -153,13 +153,13 @@ def _observe(seen: Lines, end: Connection) -> None:
 
 
 @contextlib.contextmanager
-def load() -> Iterator[int]:
-    """Processes that compute, one for each core; gives their number."""
-    busy = [PROCESSES.Process(target=_compute, daemon=True) for _ in range(os.cpu_count() or 1)]
+def load(count: int) -> Iterator[None]:
+    """So many processes that compute."""
+    busy = [PROCESSES.Process(target=_compute, daemon=True) for _ in range(count)]
     for process in busy:
         process.start()
     try:
-        yield len(busy)
+        yield
     finally:
         for process in busy:
             process.kill()
