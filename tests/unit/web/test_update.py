@@ -14,6 +14,7 @@ from fastapi import Request
 from pilotlight.web import routes_update
 from pilotlight.web.update_link import UpdateRefused, plain
 
+from tests.support.editor import deadline
 from tests.support.fake_rauc import FakeRauc, bundle
 from tests.unit.web.conftest import Site
 from tests.unit.web.wire import connect, read_all
@@ -96,10 +97,14 @@ def test_an_upload_that_is_not_what_it_says(site: Site, rauc: FakeRauc) -> None:
         read_all(connection)
     assert site.call("GET", "/api/update", token).json()["state"] == "idle"
     large = head + f"Content-Length: {1 << 40}\r\n\r\n"
-    with connect(site.port) as connection:
-        connection.sendall(large.encode())
-        answer = read_all(connection)
-        assert answer.split(b" ")[1] == b"507" and b"is not taken" in answer
+    # Until the upload before is given up, which nobody who has left is told, another one is being uploaded.
+    for _ in deadline(10.0, every_s=0.02):
+        with connect(site.port) as connection:
+            connection.sendall(large.encode())
+            answer = read_all(connection)
+        if answer.split(b" ")[1] != b"409":
+            break
+    assert answer.split(b" ")[1] == b"507" and b"is not taken" in answer
     assert upload(site, token, bundle("99.0.0")).status_code == 200
     wait_for(site, token, lambda s: s["state"] == "pending")
 
