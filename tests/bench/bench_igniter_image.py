@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from image import qemu
@@ -32,6 +33,8 @@ import dataclasses, json
 from tests.bench.bench_igniter import Counts, trials
 print(json.dumps([dataclasses.asdict(row) for row in trials({counts!r}, 0)]))
 """
+UNEMULATED = "kill switch to all off, median"
+"""Its bar is for a processor that is not emulated, which the bench `igniter` is for."""
 START_S, LOOK_S, LONGEST_S = 600.0, 10.0, 4 * 3600.0
 
 
@@ -72,7 +75,8 @@ def run(quick: bool) -> list[Row]:
             machine.ok("systemctl is-system-running --wait", START_S)
             # At their priority loop and guard leave an emulated processor little: the others would be killed for it.
             machine.ok("systemctl stop 'pilotlight-*'", START_S)
-            return try_out(machine, QUICK if quick else FULL)
+            rows = try_out(machine, QUICK if quick else FULL)
+            return [replace(row, bar=None) if row.name == UNEMULATED else row for row in rows]
 
 
 if __name__ == "__main__":
