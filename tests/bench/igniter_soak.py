@@ -24,6 +24,8 @@ LIMITS = Limits(
 )  # fmt: skip
 RULES = Rules(default_fire_ms=50, max_fire_ms=200, off_means_open=True)
 FAILURES = ("kill", "unreadable kill", "parent", "guard", "lines", "stray", "interlock", "status", "clock")
+STRAY = 0b1000
+"""The output that reads on by itself."""
 FORGET_NS = 2 * TICK_NS
 """So long what was done may still be the reason for a state."""
 
@@ -93,7 +95,7 @@ class Soak:
             if not fails(name):
                 self._alive[name] = now
         closed = None if fails("unreadable kill") else not fails("kill")
-        outputs = None if fails("lines") else self._levels | (0b1000 if fails("stray") else 0)
+        outputs = None if fails("lines") else self._levels | (STRAY if fails("stray") else 0)
         status = ALL & ~0b0001 if fails("status") else ALL
         clock = now
         if self._failing.pop("clock", 0):
@@ -217,10 +219,12 @@ class Soak:
 
     def _allowed(self, on: int) -> bool:
         """Whether everything allows that these outputs are on."""
-        now, hazards = self._now, ("kill", "unreadable kill", "lines", "stray", "interlock")
+        now, hazards = self._now, ("kill", "unreadable kill", "lines", "interlock")
         return (
             now < self._armed_end
             and now < self._lease_end
+            # One that is to be on cannot be told from one that is on by itself.
+            and not (self._fails("stray") and STRAY & ~on)
             and not any(self._fails(name) for name in hazards)
             and now - self._alive["parent"] <= LIMITS.supervisor_ns
             and now - self._alive["guard"] <= LIMITS.guard_ns
