@@ -43,7 +43,7 @@ class Soak:
         self.worst_ms = 0.0
         self._now = 1000 * MS
         self._secrets = count(1)
-        self._session = self._sequence = self._code = self._token = self._selected = 0
+        self._session = self._sequence = self._code = self._token = self._selected = self._granted = 0
         self._levels = 0
         self._acts: list[tuple[int, Kind]] = []
         self._kept_ns = 0
@@ -188,7 +188,7 @@ class Soak:
         elif kind is not Kind.DISARM:
             self._lease_end, self._kept_ns = self._now + LIMITS.lease_ns, self._now
         if kind is Kind.PREPARE:
-            self._prepared = self._now
+            self._prepared, self._granted = self._now, mask
         elif kind is Kind.ARM:
             self._armed_end = self._now + LIMITS.armed_ns
         elif kind is Kind.FIRE:
@@ -228,6 +228,6 @@ class Soak:
             and not any(self._fails(name) for name in hazards)
             and now - self._alive["parent"] <= LIMITS.supervisor_ns
             and now - self._alive["guard"] <= LIMITS.guard_ns
-            and not on & ~self._selected
+            and not on & ~self._granted
             and all(now < self._windows[channel] for channel in range(4) if on >> channel & 1)
         )
