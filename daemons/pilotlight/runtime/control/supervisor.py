@@ -210,6 +210,7 @@ class LoopSupervisor:
                 simulator=bridge,
             )
             undo.pop_all()
+        self._left = None
         notice = partial(self._notes.say, "WARNING")
         self._session = session = Session(process, switch, self._drive_failsafe, self._lost, notice, door)
         await session.begin(self._options.start_timeout_ms / 1000)
