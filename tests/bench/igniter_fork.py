@@ -55,7 +55,7 @@ class Nursery:
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            subprocess.Popen(
+            self._process = subprocess.Popen(
                 [sys.executable, "-s", "-S", "-P", "-B", str(PROGRAM), str(theirs.fileno())],
                 env=pair.ENVIRONMENT, pass_fds=[theirs.fileno()], cwd="/",
             )  # fmt: skip
@@ -73,3 +73,4 @@ class Nursery:
     def close(self) -> None:
         """End it."""
         self._socket.close()
+        self._process.wait()
