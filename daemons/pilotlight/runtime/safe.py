@@ -57,23 +57,34 @@ def put_servos_in_failsafe() -> list[str]:
     return drive_failsafe(plan.settings) if plan is not None else []
 
 
-def main() -> int:
-    """Returns 0, or 1 when outputs or servos may not be safe."""
-    code = 0
-    try:
-        count = make_safe()
-        log.info(f"{count} outputs have their safe values", event="safe")
-    except (DaemonError, PinMapError, LineError, OSError) as error:
-        log.error(f"outputs could not be made safe: {error}", event="safe-failed")
-        code = 1
+def _servos() -> bool:
     try:
         problems = put_servos_in_failsafe()
     except (DaemonError, ControlSettingsError) as error:
         problems = [str(error)]
     for problem in problems:
         log.error(f"servos could not be put in failsafe: {problem}", event="safe-failed")
-        code = 1
-    return code
+    return not problems
+
+
+def _outputs() -> bool:
+    try:
+        count = make_safe()
+    except (DaemonError, PinMapError, LineError, OSError) as error:
+        log.error(f"outputs could not be made safe: {error}", event="safe-failed")
+        return False
+    log.info(f"{count} outputs have their safe values", event="safe")
+    return True
+
+
+def main() -> int:
+    """Returns 0, or 1 when outputs or servos may not be safe."""
+    # Servos first: they take a write each, and the lines may have to be waited for.
+    try:
+        servos = _servos()
+    finally:
+        outputs = _outputs()
+    return 0 if servos and outputs else 1
 
 
 if __name__ == "__main__":

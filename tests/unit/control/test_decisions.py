@@ -2,6 +2,7 @@
 """Estimator, controller, servo mapping, watchdog, kill switch and the jobs of the I2C bus, each by itself."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -101,7 +102,29 @@ def test_pulses_are_equal() -> None:
     mapper = Mapper(SERVOS, 4.0)
     for i, (armed, failsafe, pulses) in enumerate(PULSES):
         assert mapper.step((1.0, 0.5, -1.0, 0.25), armed, failsafe, SECOND + i * 20 * MS) == pulses
-    assert mapper.failsafe_pulses() == (1500, 1500, 1600, 1250)
+    straight = tuple(replace(servo, direction=1.0, trim_norm=0.0) for servo in SERVOS)
+    assert Mapper(straight, 4.0).failsafe_pulses() == (1500, 1500, 1600, 1250)
+
+
+NORM = st.floats(-1.0, 1.0)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from((-1.0, 1.0)), NORM, NORM, NORM), min_size=4, max_size=4),
+    st.sampled_from((0.0, 0.5, 4.0)),
+)
+def test_who_ends_the_loop_puts_servos_where_its_own_failsafe_ends(
+    calibrations: list[tuple[float, float, float, float]], slew: float
+) -> None:
+    servos = tuple(
+        Servo(direction=way, trim_norm=trim, failsafe_norm=failsafe, max_norm=most)
+        for way, trim, failsafe, most in calibrations
+    )
+    mapper = Mapper(servos, slew)
+    mapper.step((1.0, -1.0, 0.5, 0.0), True, False, SECOND)
+    for later in (10, 20):
+        pulses = mapper.step((1.0, -1.0, 0.5, 0.0), True, True, SECOND + later * SECOND)
+    assert mapper.failsafe_pulses() == pulses
 
 
 @given(st.tuples(*[NUMBERS] * 4), st.booleans(), st.booleans(), st.integers(0, SECOND))

@@ -80,6 +80,8 @@ def test_what_the_subset_reads(line: str) -> None:
         ("[s]\nkey = 2026-11-21", 2, "is not a value"),
         ("[s]\nkey = nan", 2, "is not a value"),
         ("[s]\nkey = 'x'", 2, "is not a value"),
+        ("[s]\nkey = " + "9" * 5000, 2, "a number of 5000 characters"),
+        ("[s]\nkey = 0x" + "9" * 5000, 2, "a number of 5002 characters"),
         ('[s]\nkey = "x', 2, "between double quotes"),
         ('[s]\nkey = """x"""', 2, "between double quotes"),
         ('[s]\nkey = "\\u0041"', 2, "means nothing"),

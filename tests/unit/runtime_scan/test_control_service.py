@@ -178,9 +178,9 @@ def test_the_last_net_puts_servos_in_failsafe(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(child, "drive_safe", drive)
     assert safe.put_servos_in_failsafe() == []
-    write(HARDWARE_BOARD + "[servo1]\nfailsafe_norm = 0.5\n")
+    write(HARDWARE_BOARD + "[servo1]\nfailsafe_norm = 0.5\n[servo2]\nfailsafe_norm = 0.5\ndirection = -1\n")
     assert safe.put_servos_in_failsafe() == ["servo on channel 3 keeps its pulse"]
-    assert driven == [[1500, 1750, 1500, 1500]]
+    assert driven == [[1500, 1750, 1250, 1500]]
     assert safe.main() == 1
     write("[nothing]")
     assert safe.main() == 1

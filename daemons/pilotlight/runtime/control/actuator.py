@@ -36,14 +36,18 @@ class ServoMapper:
     def step(self, norm: float, armed: bool, failsafe: bool, dt: float) -> int:
         """The pulse in µs; `dt` is the time since the last step in seconds, 0 at the first, which is not slewed."""
         wanted = self._failsafe if failsafe else norm if armed else self._neutral
-        if not math.isfinite(wanted):
-            wanted = 0.0
-        value = clamp(self._direction * (wanted + self._trim), self._min, self._max)
+        value = self._position(wanted)
         if dt > 0.0 and self._slew > 0.0:
             most = self._slew * dt
             value = clamp(value, self._last - most, self._last + most)
         self._last = value
         return self._pulse(value)
+
+    def _position(self, wanted: float) -> float:
+        """Where the servo stands for a command: turned, trimmed and within its limits."""
+        if not math.isfinite(wanted):
+            wanted = 0.0
+        return clamp(self._direction * (wanted + self._trim), self._min, self._max)
 
     def _pulse(self, value: float) -> int:
         way = self._max_us - self._neutral_us if value >= 0.0 else self._neutral_us - self._min_us
@@ -51,8 +55,8 @@ class ServoMapper:
         return math.floor(exact + 0.5)
 
     def failsafe_pulse(self) -> int:
-        """The pulse of the failsafe position by itself, without direction, trim and slew."""
-        return self._pulse(clamp(self._failsafe, -1.0, 1.0))
+        """The pulse where steps in failsafe end, at once: nobody is left to slew."""
+        return self._pulse(self._position(self._failsafe))
 
 
 class Mapper:

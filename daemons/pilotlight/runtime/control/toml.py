@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 LARGEST_FILE: Final = 65536
+LONGEST_NUMBER: Final = 500
+"""Characters of a number: more than any that can be written down otherwise, and less than Python refuses to read."""
 Scalar: TypeAlias = str | int | float | bool
 
 _SECTION: Final = re.compile(r"\[\s*([A-Za-z0-9_-]+)\s*\]\s*(?:#.*)?")
@@ -90,6 +92,8 @@ def _value(text: str, number: int) -> Scalar:
     word = found[1]
     if word in ("true", "false"):
         return word == "true"
+    if len(word) > LONGEST_NUMBER:
+        raise TomlError(number, f"a number of {len(word)} characters; none has more than {LONGEST_NUMBER}")
     if _INTEGER.fullmatch(word):
         return int(word, 16 if "x" in word.lower() else 10)
     if _FLOAT.fullmatch(word):
