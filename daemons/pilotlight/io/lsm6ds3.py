@@ -42,12 +42,12 @@ GYRO_RANGES_DPS: Final = {245: (0b00, 8.75), 500: (0b01, 17.5), 1000: (0b10, 35.
 START_LIMIT_NS: Final = 500_000_000
 """A start that takes longer has failed."""
 SETTLE_NS: Final = 100_000_000
-"""Samples of this first time after switching on are thrown away: the gyroscope still spins up."""
+"""Samples of this first time after switching on, and the one that ends it, are thrown away: the gyroscope spins up."""
 SILENT_PERIODS: Final = 5
 """A sensor that has nothing new for so many periods of its rate has failed."""
 
 _OUTPUT: Final = struct.Struct("<7h")
-_IDENTIFY, _RESET, _AWAIT_RESET, _CONFIGURE, _VERIFY, _MEASURE = range(6)
+_IDENTIFY, _RESET, _AWAIT_RESET, _CONFIGURE, _VERIFY, _SETTLE, _MEASURE = range(7)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Lsm6ds3:
 
     @property
     def ready(self) -> bool:
-        """True once it is configured and measures."""
+        """True once it is configured and its samples are used."""
         return self._state == _MEASURE
 
     def start(self) -> None:
@@ -116,7 +116,7 @@ class Lsm6ds3:
         """The next sample, or the next step of the start; SensorError as `MotionSensor` says."""
         try:
             sample = None
-            if self._state == _MEASURE:
+            if self._state >= _SETTLE:
                 sample = self._measure(now_ns)
             else:
                 self._step(now_ns)
@@ -141,13 +141,16 @@ class Lsm6ds3:
     def _measure(self, now_ns: int) -> MotionSample | None:
         if self._registers.read(STATUS, 1)[0] & self._gate != self._gate:
             if now_ns - self._fresh_ns > SILENT_PERIODS * self._period_ns:
-                raise SensorError("motion sensor: it answers, but measures nothing new")
+                # As one does that lost its settings with its supply.
+                self.start()
+                raise SensorError("motion sensor: it answers, but measures nothing new; it is started anew")
             return None
         values = _OUTPUT.unpack(self._registers.read(OUT_TEMP, _OUTPUT.size))
-        if now_ns < self._began_ns + SETTLE_NS:
-            self._fresh_ns = now_ns
-            return None
         self._fresh_ns = now_ns
+        if self._state == _SETTLE:
+            if now_ns >= self._began_ns + SETTLE_NS:
+                self._state = _MEASURE
+            return None
         a, g = self._accel_unit, self._gyro_unit
         accel = (values[4] * a, values[5] * a, values[6] * a)
         gyro = (values[1] * g, values[2] * g, values[3] * g)
@@ -185,7 +188,7 @@ class Lsm6ds3:
                 raise SensorError(
                     f"motion sensor: its settings read {found_registers.hex()} instead of {self._wanted.hex()}"
                 )
-            self._state = _MEASURE
+            self._state = _SETTLE
             self._began_ns = self._fresh_ns = now_ns
 
 

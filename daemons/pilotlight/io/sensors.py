@@ -83,7 +83,8 @@ class AirSensor(Protocol):
 
 
 class Retries:
-    """The rule for a transfer that failed: what may pass is asked again at the next poll, twice at most."""
+    """The rule for a transfer that failed: what may pass is asked again at the next poll, twice at most until one goes
+    well."""
 
     def __init__(self, sensor: str) -> None:
         self._sensor = sensor
@@ -98,7 +99,6 @@ class Retries:
         if error.errno in PASSING and self._count < MAX_RETRIES:
             self._count += 1
             return
-        self._count = 0
         raise SensorError(f"{self._sensor}: the bus says: {error.strerror or error}") from error
 
 

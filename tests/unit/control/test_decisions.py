@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Estimator, controller, servo mapping, watchdog, kill switch and the jobs of the I2C bus, each by itself."""
+"""Estimator, controller, servo mapping, watchdog, kill switch and the recovery of a device, each by itself."""
 
 import math
 from dataclasses import replace
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pilotlight.runtime.control.actuator import FailsafeCounts, IoErrors, Link, Mapper, override_reason
 from pilotlight.runtime.control.controller import Controller
 from pilotlight.runtime.control.estimator import Estimator
-from pilotlight.runtime.control.hub import Hub, Job, Order
 from pilotlight.runtime.control.killswitch import KillSwitch
+from pilotlight.runtime.control.recovery import Recovery
 from pilotlight.runtime.control.samples import MS, NO_BARO, NO_ESTIMATE, NO_IMU, BaroSample, Estimate, ImuSample, Reason
 from pilotlight.runtime.control.settings import ImuWatchdog as WatchdogSettings
 from pilotlight.runtime.control.settings import Servo
@@ -254,20 +254,35 @@ def test_starting_anew_keeps_its_distance_and_its_number() -> None:
     assert not dog.wants_reinit(0)
     dog.step(imu(1, gx=math.inf), 0)
     assert dog.wants_reinit(0)
-    dog.reinitialised(False, 0)
-    assert dog.state is State.FAULTED
+    dog.reinitialised(0)
+    assert dog.state is State.RECOVERING
     assert not dog.wants_reinit(50 * MS)
     assert dog.wants_reinit(100 * MS)
-    dog.reinitialised(True, 100 * MS)
-    assert dog.state is State.RECOVERING
+    dog.reinitialised(100 * MS)
     assert not dog.wants_reinit(900 * MS)
-    assert (dog.reinit_attempts, dog.reinit_successes, dog.reinit_failures) == (2, 1, 1)
+    assert dog.reinit_attempts == 2
+
+
+def test_a_start_is_a_success_with_its_first_sample_and_a_failure_when_none_can_be_read() -> None:
+    dog = watchdog()
+    dog.unreadable()
+    dog.step(imu(1, gx=math.inf), 0)
+    dog.reinitialised(0)
+    dog.unreadable()
+    dog.unreadable()
+    assert (dog.state, dog.reinit_successes, dog.reinit_failures) == (State.FAULTED, 0, 1)
+    dog.reinitialised(100 * MS)
+    assert (dog.reinit_successes, dog.reinit_failures) == (0, 1)
+    dog.step(clean(2), 200 * MS)
+    dog.step(clean(3), 201 * MS)
+    dog.unreadable()
+    assert (dog.state, dog.reinit_attempts, dog.reinit_successes, dog.reinit_failures) == (State.RECOVERING, 2, 1, 1)
 
 
 def test_a_sensor_that_recovers_is_not_started_anew() -> None:
     dog = watchdog(healthy_recovery_samples=50)
     dog.step(imu(1, gx=math.inf), 0)
-    dog.reinitialised(True, 0)
+    dog.reinitialised(0)
     dog.step(clean(2), 1)
     assert not dog.wants_reinit(900 * MS)
     dog.step(zero(3), 2)
@@ -296,23 +311,23 @@ def test_a_switch_that_cannot_be_read_is_active() -> None:
     assert not KillSwitch(False, 0, 2, True).step(None)
 
 
-def test_jobs_run_by_importance_then_by_age() -> None:
-    slow, fast, urgent = Job("slow", 100, 1, 5, 100), Job("fast", 10, 1, 5, 100), Job("urgent", 50, 9, 5, 100)
-    hub = Hub([slow, fast, urgent])
-    assert [job.name for job in hub.due(0)] == ["urgent", "slow", "fast"]
-    for job in hub.jobs:
-        job.report(True, 0)
-    assert (hub.next_ns(), hub.due(9 * MS)) == (10 * MS, [])
-    assert [job.name for job in hub.due(100 * MS)] == ["urgent", "fast", "slow"]
-    fast.report(True, 100 * MS)
-    assert fast.next_ns == 110 * MS
-
-
-def test_a_device_that_fails_is_stopped_and_started_after_its_backoff() -> None:
-    job = Job("baro", 50, 100, 3, 200)
-    outcomes = [job.report(success, at * MS) for at, success in ((0, True), (50, False), (100, False), (150, False))]
-    assert outcomes == [Order.GO_ON, Order.GO_ON, Order.GO_ON, Order.STOP]
-    assert (job.stopped, job.next_ns) == (True, 350 * MS)
-    assert job.report(False, 350 * MS) is Order.STOP
-    assert job.report(True, 550 * MS) is Order.GO_ON
-    assert (job.stopped, job.errors, job.recoveries) == (False, 0, 1)
+def test_a_device_that_fails_is_left_alone_for_a_while_and_counted_when_it_delivers_again() -> None:
+    recovery = Recovery(threshold=3, backoff_ms=200)
+    for at in (50, 100):
+        recovery.failed(at * MS)
+    recovery.delivered()
+    for at in (150, 200):
+        recovery.failed(at * MS)
+    assert not recovery.stopped
+    recovery.failed(250 * MS)
+    assert recovery.stopped
+    assert [recovery.due(at * MS) for at in (251, 449, 450)] == [False, False, True]
+    recovery.resume()
+    assert (recovery.stopped, recovery.recoveries) == (False, 0)
+    for at in (450, 500, 550):
+        recovery.failed(at * MS)
+    assert recovery.stopped and not recovery.due(749 * MS)
+    recovery.resume()
+    recovery.delivered()
+    recovery.delivered()
+    assert recovery.recoveries == 1

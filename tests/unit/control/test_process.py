@@ -192,10 +192,13 @@ def test_a_workers_silence_ends_in_failsafe(start: Start, places: Places) -> Non
 
 def test_orders_are_answered(start: Start) -> None:
     running = start()
-    assert running.result(running.process.set_points(0.25, -0.5)) == 0
+    assert running.result(running.process.set_points(0.25, -0.5, 60_000)) == 0
     running.until(lambda: running.value("SetPoint.Pitch") == -0.5)
-    assert running.result(running.process.set_points(4.0, 0.0)) == orders.REFUSED
+    assert running.result(running.process.set_points(4.0, 0.0, 60_000)) == orders.REFUSED
     assert running.value("SetPoint.Roll") == 0.25
+    running.process.set_points(0.125, 0.5, 2000)
+    running.until(lambda: running.value("SetPoint.Pitch") == 0.5)
+    running.until(lambda: running.value("SetPoint.Pitch") == running.value("SetPoint.Roll") == 0.0)
     running.process.ring.push(b"nonsense")
     running.until(
         lambda: any("makes no sense" in message.text for message in running.reports) or running.said(Report.ENDED)

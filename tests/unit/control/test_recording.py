@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from pilotlight.runtime.commands import Report
 from pilotlight.runtime.control import cli, steps
 from pilotlight.runtime.control.child import ControlProcess
+from pilotlight.runtime.control.latches import Latch
 from pilotlight.runtime.control.recording import FlightRecorder, RecordingError, replay
 from pilotlight.runtime.control.samples import MS, BaroSample, ImuSample
-from pilotlight.runtime.control.steps import Kind, Restart, Step, StepError
+from pilotlight.runtime.control.steps import Kind, Step, StepError
 from pilotlight.runtime.control.tick import ControlLoop
 from pilotlight.tags import CommandRing, now_ns
 from pilotlight.tags.mailbox import ClientMailbox, Places
@@ -58,10 +59,9 @@ def made(loop: ControlLoop, number: int, now: int) -> list[bytes]:
         else ImuSample(True, now, value, 0.1, 9.8, value if number % 65 else math.nan, 0.2, 0.3)
     )
     loop.imu_step(imu, now)
-    restart = Restart.NONE
-    if loop.watchdog.wants_reinit(now):
-        restart = Restart.DONE
-        loop.watchdog.reinitialised(True, now)
+    restart = loop.watchdog.wants_reinit(now)
+    if restart:
+        loop.watchdog.reinitialised(now)
     found = [steps.record(Kind.IMU, number, now, steps.imu_inputs(imu, restart), steps.imu_outputs(loop))]
     baro = None if number % 45 == 0 else BaroSample(True, now, 100000.0 + value, 20.0)
     loop.baro_step(baro)
@@ -85,6 +85,13 @@ def made(loop: ControlLoop, number: int, now: int) -> list[bytes]:
     return found
 
 
+def test_what_was_latched_is_part_of_a_recording() -> None:
+    loop = ControlLoop(settings(base=CONFIG))
+    step = Step(steps.record(Kind.LATCHES, 0, START, steps.latch_inputs(Latch.IO_ERRORS), b""))
+    assert step.repeat(loop) == b""
+    assert loop.latched is Latch.IO_ERRORS
+
+
 def test_a_recording_is_repeated_to_the_bit(tmp_path: Path) -> None:
     found = replay(recorded(tmp_path))
     assert (found.steps, found.problem) == (1000, "")
@@ -95,7 +102,8 @@ def test_another_configuration_differs_at_the_step_that_uses_it(tmp_path: Path) 
     path = recorded(tmp_path)
     mode = b'estimator_mode = "cpp_dev"'
     path.write_bytes(path.read_bytes().replace(mode, b"#" * len(mode)))
-    assert replay(path).problem.startswith("step 3 (CONTROL) gives ")
+    # The first tick has no word of a worker yet, and no estimate either way.
+    assert replay(path).problem.startswith("step 8 (CONTROL) gives ")
 
 
 def test_damage_is_noticed(tmp_path: Path) -> None:
@@ -179,7 +187,7 @@ def test_a_process_records_every_step(tmp_path: Path) -> None:
         process.touch()
         recorder.drain()
         box.write(ControllerCommand(1, now_ns(), True, (math.sin(end), 0.5, -0.5, 0.0)).pack())
-        points += process.set_points(0.001 * points, 0.0) is not None
+        points += process.set_points(0.001 * points, 0.0, 1000) is not None
         while (message := process.next_report()) is not None:
             assert message.kind in (Report.READY, Report.DONE, Report.NOTICE)
         time.sleep(0.005)

@@ -169,6 +169,7 @@ CONTRADICTIONS = [
     ("[runtime]\nfail_fast_on_hw_error = false", "runtime.fail_fast_on_hw_error: has to be true"),
     ('[ipc]\nestimator_state_shm = "/rt_igniter_status_v1"', "is the mailbox of ipc.estimator_state_shm too"),
     ("[timeouts]\nactuator_cmd_timeout_ms = 3", "less than a period of threads.control_hz (4 ms)"),
+    ("[threads]\nestimator_hz = 8", "timeouts.estimator_hold_ms: 120 ms is less than a period of threads.estimator_hz"),
     ("[timeouts]\nimu_stale_ms = 1", "less than a period of threads.imu_hz (2 ms)"),
     ("[servo0]\nmin_pwm_us = 2000", "servo0.min_pwm_us: 2000 is not less than max_pwm_us, 2000"),
     ("[servo2]\nneutral_pwm_us = 2001", "servo2.neutral_pwm_us: 2001 is not from"),

@@ -20,6 +20,7 @@ from pilotlight.io.pulse import PulseChannel
 from pilotlight.io.simulated import SimulatedChip
 from pilotlight.runtime.control import child
 from pilotlight.runtime.control import plan as plan_module
+from pilotlight.runtime.control.latches import Latch
 from pilotlight.runtime.control.notes import LoopState
 from pilotlight.runtime.control.restarts import FIRST_S, LONGEST_S, WITHIN_S, Restarts
 from pilotlight.runtime.control.samples import Reason
@@ -256,6 +257,24 @@ sys.exit(process.main(sys.argv[7:]))
 """
 
 
+WITH_DEVICES = """\
+#!{python} -sSPB
+import sys
+from pilotlight.io.pulse import SimulatedPulses
+from pilotlight.io.sensors import ComputedAir, ComputedMotion
+from pilotlight.runtime.control import __main__ as process
+from pilotlight.runtime.control.devices import Devices
+
+def open_devices(settings, switch, link):
+    servos = SimulatedPulses([servo.neutral_pwm_us for servo in settings.servos])
+    servos.start(1)
+    return Devices(ComputedMotion(), ComputedAir(), servos, switch, 0)
+
+process.open_devices = open_devices
+sys.exit(process.main(sys.argv[7:]))
+"""
+
+
 def test_an_exception_in_the_process_is_told_in_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "python"
     script.write_text(RAISING.format(python=sys.executable))
@@ -324,11 +343,12 @@ def test_a_loop_that_is_ended_while_it_waits_leaves_no_mailbox() -> None:
     asyncio.run(scenario())
 
 
-def test_devices_that_do_not_start_are_a_fault() -> None:
-    text = QUIET + '[runtime]\nsim_mode = false\n[imu]\nspi_device = "/dev/spidev9.7"\n'
+NO_SENSOR = '[runtime]\nsim_mode = false\nallow_auto_sim_fallback = {}\n[imu]\nspi_device = "/dev/spidev9.7"\n'
 
+
+def test_devices_that_do_not_start_are_a_fault() -> None:
     async def scenario() -> None:
-        async with plant(text, restarts=0) as it:
+        async with plant(QUIET + NO_SENSOR.format("false"), restarts=0) as it:
             await it.until(lambda: it.supervisor.state is LoopState.ERROR)
             assert "spidev" in it.supervisor.last_fault
             with pytest.raises(SupervisorError, match="did not start"):
@@ -337,30 +357,109 @@ def test_devices_that_do_not_start_are_a_fault() -> None:
     asyncio.run(scenario())
 
 
-def test_the_configuration_may_allow_simulated_devices_instead() -> None:
-    text = QUIET + '[runtime]\nsim_mode = false\nallow_auto_sim_fallback = true\n[imu]\nspi_device = "/dev/spidev9.7"\n'
+def test_the_configuration_may_allow_simulated_devices_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    driven = []
+    monkeypatch.setattr(child, "drive_safe", lambda channels: driven.append([each.first_us for each in channels]) or [])
+    channels = "".join(f"[servo{number}]\nchannel = {number}\n" for number in range(4))
+    text = QUIET + FAILSAFE + channels + NO_SENSOR.format("true") + "[actuator]\nuse_hardware = true\n"
 
     async def scenario() -> None:
         async with plant(text) as it:
             await it.running()
+            assert driven == [[1250] * 4], "servos that were started do not stay where they were"
             await it.until(lambda: it.value("Status.imu_ticks") > 10)
             assert it.value("Status.sim_mode") is True
             assert "simulated" in it.supervisor.problems()[0]
+            await it.supervisor.stop()
+            await it.supervisor.start()
+            assert len(driven) == 2, "a start tries the real devices again"
 
     asyncio.run(scenario())
 
 
-def test_the_kill_switch_is_a_line_of_the_simulated_chip() -> None:
-    text = QUIET + '[killswitch]\nenabled = true\nchip = "sim0"\ngpio = 3\n'
+def test_devices_that_fail_in_flight_are_waited_for_and_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "python"
+    script.write_text(WITH_DEVICES.format(python=sys.executable))
+    script.chmod(0o755)
 
     async def scenario() -> None:
-        async with plant(text, io=IoSettings({}, SimulatedSettings("sim0", 8))) as it:
+        async with plant(QUIET + NO_SENSOR.format("true"), restarts=1) as it:
+            with monkeypatch.context() as present:
+                present.setattr(sys, "executable", str(script))
+                pid = await it.running()
+            os.kill(pid, signal.SIGKILL)
+            await it.until(lambda: it.supervisor.state is LoopState.ERROR)
+            assert it.supervisor.plan is not None and it.supervisor.plan.real
+            assert "spidev" in it.supervisor.last_fault
+
+    asyncio.run(scenario())
+
+
+def test_a_new_configuration_does_not_move_servos_that_the_old_one_drove(driven: list[tuple[float, list[int]]]) -> None:
+    async def scenario() -> None:
+        async with plant(QUIET + FAILSAFE) as it:
+            pid = await it.running()
+            session = it.supervisor._session
+            assert session is not None
+            session._guard.forget(session.process)
+            os.kill(pid, signal.SIGSTOP)  # it has to be killed: servos are driven from here
+            driven.clear()
+            it.config.write_text(QUIET + FAILSAFE.replace("-0.5", "0.5"))
+            await it.supervisor.reload()
+            assert [pulses for _, pulses in driven] == [[1250] * 4]
+
+    asyncio.run(scenario())
+
+
+SWITCH = '[killswitch]\nenabled = true\nchip = "sim0"\ngpio = 3\n'
+SWITCH_BOARD = IoSettings({}, SimulatedSettings("sim0", 8))
+LATCHED = "servos are in failsafe until the control loop is stopped and started: the kill switch tripped"
+
+
+def test_the_kill_switch_is_a_line_of_the_simulated_chip() -> None:
+    async def scenario() -> None:
+        async with plant(QUIET + SWITCH + "latch_on_trip = false\n", io=SWITCH_BOARD) as it:
             await it.running()
             await it.until(lambda: it.value("Status.control_ticks") > 10)
             chip = SimulatedChip.existing(simulated_path("sim0"))
             assert it.value("Servo.Reason") == Reason.NONE
             chip.drive(3, True)
             await it.until(lambda: it.value("Servo.Reason") == Reason.KILL_SWITCH)
+            assert it.supervisor.problems() == [f"servos are in failsafe: {Reason.KILL_SWITCH.text}"]
+            chip.drive(3, False)
+            await it.until(lambda: it.value("Servo.Reason") == Reason.NONE)
+            assert it.supervisor.problems() == []
+            chip.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_switch_that_tripped_stays_so_until_somebody_starts_the_loop() -> None:
+    async def scenario() -> None:
+        async with plant(QUIET + SWITCH, io=SWITCH_BOARD) as it:
+            pid = await it.running()
+            chip = SimulatedChip.existing(simulated_path("sim0"))
+            await it.until(lambda: it.value("Status.control_ticks") > 10)
+            chip.drive(3, True)
+            await it.until(lambda: it.supervisor.latched is Latch.KILL_SWITCH)
+            chip.drive(3, False)
+            for _ in range(2):
+                os.kill(pid, signal.SIGKILL)
+                pid = await it.running(not_pid=pid)
+                await it.until(lambda: it.value("Status.control_ticks") > 10)
+                assert it.value("Servo.Reason") == Reason.KILL_SWITCH
+                assert it.supervisor.problems() == [LATCHED]
+            await it.supervisor.reload()
+            await it.until(lambda: it.value("Status.control_ticks") > 10)
+            assert it.value("Servo.Reason") == Reason.KILL_SWITCH, "another configuration is no acknowledgement"
+            await it.supervisor.stop()
+            assert it.supervisor.problems() == [LATCHED]
+            await it.supervisor.start()
+            await it.until(lambda: it.value("Status.control_ticks") > 10)
+            assert it.value("Servo.Reason") == Reason.NONE
+            assert it.supervisor.problems() == []
             chip.close()
 
     asyncio.run(scenario())

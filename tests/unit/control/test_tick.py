@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from pilotlight.runtime.control.latches import Latch
 from pilotlight.runtime.control.samples import MS, BaroSample, ImuSample, Reason
 from pilotlight.runtime.control.selection import Source
 from pilotlight.runtime.control.status import loop_status
@@ -66,6 +67,37 @@ def test_a_normal_start_is_not_a_failsafe() -> None:
     assert control.command.armed
     assert actuator.reason is Reason.NONE
     assert flight.loop.failsafe.activations == 0
+
+
+def test_an_estimate_of_its_own_that_stands_still_is_not_used_for_long() -> None:
+    flight = Flight(ARMED)
+    flight.ticks(10)
+    for ms in range(4, 129, 4):
+        flight.now += 4 * MS
+        flight.loop.imu_step(sample(flight.now), flight.now)
+        control = flight.loop.control_step(flight.now, CLOSED, None, None)
+        held = ms <= 120
+        assert control.command.reason is (Reason.NONE if held else Reason.INVALID_ESTIMATOR), ms
+        assert control.estimate_source is (Source.NATIVE if held else Source.FAILSAFE)
+
+
+def test_what_was_latched_before_is_latched_again() -> None:
+    flight = Flight(ARMED + SWITCH)
+    assert flight.loop.latched is Latch.NONE
+    flight.loop.latch(Latch.KILL_SWITCH | Latch.IO_ERRORS)
+    control, actuator = flight.ticks(10)
+    assert control.command.reason is Reason.KILL_SWITCH
+    assert actuator.reason is Reason.IO_ERROR_LATCH
+    assert flight.loop.latched == Latch.KILL_SWITCH | Latch.IO_ERRORS
+    assert flight.loop.killswitch.trips == 0, "it tripped in another process"
+
+
+def test_what_does_not_latch_is_not_taken_over() -> None:
+    flight = Flight("[actuator]\nlatch_failsafe_on_io_errors = false\n" + SWITCH + "latch_on_trip = false\n")
+    flight.loop.latch(Latch.KILL_SWITCH | Latch.IO_ERRORS)
+    assert flight.ticks(10)[1].reason is Reason.NONE
+    flight.ticks(3, level=1)
+    assert flight.loop.latched is Latch.NONE
 
 
 def test_without_samples_the_servos_go_to_failsafe_and_come_back() -> None:

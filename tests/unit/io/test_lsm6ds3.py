@@ -63,9 +63,11 @@ def swinging(t: float) -> tuple[Vector, Vector]:
 def started(clock: Clock, setup: Setup, motion: object = swinging) -> tuple[Lsm6ds3, Watched]:
     registers = Watched(SimulatedLsm6ds3(clock, motion, 31.5))
     driver = Lsm6ds3(registers, setup)
-    clock.polls(driver.poll, 60)
-    assert driver.ready
-    return driver, registers
+    for _ in range(200):
+        clock.polls(driver.poll, 1)
+        if driver.ready:
+            return driver, registers
+    raise AssertionError("the driver does not get ready")
 
 
 def test_each_sample_is_read_once_in_one_transfer() -> None:
@@ -89,7 +91,7 @@ def test_one_poll_makes_one_transfer_while_starting_and_two_at_most_later() -> N
     driver = Lsm6ds3(registers, Setup())
     for _ in range(200):
         before = len(registers.reads) + len(registers.writes)
-        limit = 2 if driver.ready else 1
+        limit = 2 if (CTRL1_XL, 4) in registers.reads else 1
         clock.polls(driver.poll, 1)
         assert len(registers.reads) + len(registers.writes) - before <= limit
 
@@ -200,13 +202,12 @@ def test_a_refusal_is_a_failure_at_once() -> None:
         driver.poll(clock.ns)
 
 
-def test_a_sensor_that_lost_its_settings_is_noticed_and_recovers_with_a_new_start() -> None:
+def test_a_sensor_that_lost_its_settings_starts_anew_by_itself() -> None:
     clock = Clock()
     driver, registers = started(clock, Setup())
     registers.inner.power_cycle()
-    with pytest.raises(SensorError, match="measures nothing new"):
+    with pytest.raises(SensorError, match="measures nothing new; it is started anew"):
         clock.polls(driver.poll, 100)
-    driver.start()
     assert not driver.ready
     assert len(clock.polls(driver.poll, 500)) > 80
 
@@ -223,9 +224,9 @@ def test_a_sensor_that_never_ends_its_reset_is_given_up_and_tried_again() -> Non
     frozen.ns += 10**9
     driver.poll(clock.ns)
     driver.poll(clock.ns)
-    frozen.ns += MILLISECOND
-    for _ in range(20):
-        driver.poll(clock.ns)
+    for _ in range(100):
+        frozen.ns += 2 * MILLISECOND
+        clock.polls(driver.poll, 1)
     assert driver.ready
 
 

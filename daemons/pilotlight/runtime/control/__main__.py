@@ -16,14 +16,13 @@ from pathlib import Path
 from types import FrameType
 
 from pilotlight.io import inherit, jobs, uapi
-from pilotlight.io.buses import BusError
-from pilotlight.io.pulse import PulseError
 from pilotlight.io.realtime import become_real_time
 from pilotlight.runtime import commands, filters, sandbox
 from pilotlight.runtime.commands import Report
 from pilotlight.runtime.control.controljob import ControlJob
+from pilotlight.runtime.control.latches import Latch
 from pilotlight.runtime.control.loading import ControlSettingsError, read
-from pilotlight.runtime.control.opening import open_devices
+from pilotlight.runtime.control.opening import DEVICE_ERRORS, open_devices
 from pilotlight.runtime.control.runner import EndError, LoopRunner, Parts
 from pilotlight.runtime.control.settings import ControlSettings
 from pilotlight.runtime.control.simlink import COMMANDS, STATE, SimulatorLink, box
@@ -46,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     tell = _teller(job.reports)
     try:
         runner = _prepare(job, tell)
-    except (BusError, ControlSettingsError, ImportError, PulseError, SegmentError, OSError, ValueError) as error:
+    except (*DEVICE_ERRORS, ControlSettingsError, ImportError, SegmentError, OSError, ValueError) as error:
         tell(Report.FAILED, 0, 0, str(error))
         return EXIT_FAILED
     # The parent watches from READY on: the loop may begin that much later.
@@ -95,6 +94,7 @@ def _prepare(job: ControlJob, tell: Tell) -> LoopRunner:
         job.supervisor_ns,
         tell,
         CommandRing.attach(job.recording) if job.recording >= 0 else None,
+        Latch(job.latched),
     )
     runner = LoopRunner(parts)
     kept = _confine(job, settings, tell)

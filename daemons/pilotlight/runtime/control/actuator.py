@@ -114,6 +114,10 @@ class IoErrors:
         self.latched = False
         self.total = 0
 
+    def latch(self) -> None:
+        """They latched before, and nobody looked after it since."""
+        self.latched = self._latching
+
     def report(self, success: bool) -> None:
         """Take the outcome of a write."""
         if success:

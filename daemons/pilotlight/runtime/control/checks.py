@@ -61,6 +61,7 @@ def _freshness(settings: ControlSettings) -> Iterator[Problem]:
         if hold < fresh:
             yield warning("timeouts", f"{who}_hold_ms", f"{hold} ms is less than {who}_fresh_ms, {fresh} ms: no hold")
     limits = [
+        ("estimator_hold_ms", timeouts.estimator_hold_ms, "estimator_hz", threads.estimator_hz),
         ("actuator_cmd_timeout_ms", timeouts.actuator_cmd_timeout_ms, "control_hz", threads.control_hz),
         ("imu_stale_ms", timeouts.imu_stale_ms, "imu_hz", threads.imu_hz),
         ("baro_stale_ms", timeouts.baro_stale_ms, "baro_hz", threads.baro_hz),

@@ -17,6 +17,7 @@ from pilotlight.runtime.children import END_S, ENVIRONMENT, ChildProcess, memory
 from pilotlight.runtime.control import orders
 from pilotlight.runtime.control.actuator import Mapper
 from pilotlight.runtime.control.controljob import ControlJob
+from pilotlight.runtime.control.latches import Latch
 from pilotlight.runtime.control.loading import read
 from pilotlight.runtime.control.looptags import SEGMENT, TAGS
 from pilotlight.runtime.control.opening import pulse_channels
@@ -96,9 +97,10 @@ class ControlProcess(ChildProcess):
         simulated: bool = False,
         limit_ns: int = LIMIT_NS,
         simulator: tuple[int, int] | None = None,
+        latched: Latch = Latch.NONE,
     ) -> ControlProcess:
         """Start the process for the text of a configuration; `switch` is the kill switch's line, `limit_ns` how long
-        after its slot a step may end before the process counts as hung.
+        after its slot a step may end before the process counts as hung, `latched` what keeps it in failsafe.
 
         `simulator` are the descriptors of the messages from and to the bridge of a simulator, if the loop flies with
         one. With `simulated` it has simulated devices whatever the configuration says. With `record` its steps have to
@@ -143,6 +145,7 @@ class ControlProcess(ChildProcess):
                 simulator=-1 if simulator is None else simulator[0],
                 commands=-1 if simulator is None else simulator[1],
                 simulated=int(simulated),
+                latched=int(latched),
                 limit_ns=limit_ns,
                 supervisor_ns=SUPERVISOR_NS,
                 memory=MEMORY,
@@ -167,18 +170,26 @@ class ControlProcess(ChildProcess):
         """Give it the parent's sign of life."""
         self.ring.touch(now_ns())
 
-    def set_points(self, roll: float, pitch: float) -> int | None:
-        """Ask for set-points (rad); the number of the order, whose result a DONE report tells. None when it is busy."""
-        return self._order(orders.Kind.SET_POINTS, roll, pitch)
+    def set_points(self, roll: float, pitch: float, hold_ms: int) -> int | None:
+        """Ask for set-points (rad) that hold for `hold_ms`; the number of the order, whose result a DONE report tells.
+
+        None when it is busy.
+        """
+        return self._order(orders.Kind.SET_POINTS, roll, pitch, hold_ms)
+
+    @property
+    def latched(self) -> Latch:
+        """What keeps its servos in failsafe until somebody starts the loop, as far as it has published that."""
+        return Latch.NONE if self.reader is None else Latch(int(self.reader.read("Servo.Latched")[0].value))
 
     def finish(self) -> int | None:
         """Ask it to end with the servos in failsafe; as `set_points`."""
         self.ending = True
         return self._order(orders.Kind.FINISH)
 
-    def _order(self, kind: orders.Kind, roll: float = 0.0, pitch: float = 0.0) -> int | None:
+    def _order(self, kind: orders.Kind, roll: float = 0.0, pitch: float = 0.0, hold_ms: int = 0) -> int | None:
         self._number = self._number % 0xFFFFFFFF + 1
-        pushed = self.ring.push(orders.encode(orders.Order(kind, self._number, roll, pitch)))
+        pushed = self.ring.push(orders.encode(orders.Order(kind, self._number, roll, pitch, hold_ms)))
         return self._number if pushed else None
 
     def exit_code(self) -> int | None:

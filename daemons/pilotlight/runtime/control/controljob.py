@@ -29,6 +29,8 @@ class ControlJob:
     """Handle of the kill switch's line; empty without one."""
     simulated: int
     """1 for simulated devices whatever the configuration says, else 0."""
+    latched: int
+    """The latches that were not acknowledged, as a number."""
     limit_ns: int
     supervisor_ns: int
     memory: int

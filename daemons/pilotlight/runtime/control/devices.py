@@ -37,42 +37,55 @@ class Devices:
         self._link = link
         self._imu = NO_IMU
         self._baro = NO_BARO
+        self.motion_trouble = ""
+        """Why the motion sensor was not read last; empty since it delivered."""
+        self.air_trouble = ""
 
     def read_imu(self, now_ns: int) -> ImuSample | None:
         """The latest sample of the motion sensor, invalid before the first; None when it cannot be read."""
         try:
             sample = self._motion.poll(now_ns)
-        except SensorError:
+        except SensorError as error:
+            self.motion_trouble = str(error)
             return None
         if sample is not None:
             ax, ay, az = sample.accel
             gx, gy, gz = sample.gyro
+            self.motion_trouble = ""
             self._imu = ImuSample(True, sample.t_ns, ax, ay, az, gx, gy, gz)
         return self._imu
 
     def imu_ready(self) -> bool:
-        """Whether the motion sensor measures; one that starts must not be started anew, or it never gets there."""
-        return self._motion.ready
+        """Whether the motion sensor has delivered since it was started.
 
-    def restart_imu(self) -> bool:
-        """Let the motion sensor start anew with the next reads; True, since how that goes shows there."""
+        One that has not must not be started anew, or it never gets there.
+        """
+        return self._motion.ready and self._imu.valid
+
+    def restart_imu(self) -> None:
+        """Let the motion sensor start anew with the next reads; what it delivered before is forgotten."""
         self._motion.start()
-        return True
+        self._imu = NO_IMU
 
     def read_baro(self, now_ns: int) -> BaroSample | None:
         """The latest sample of the barometer, invalid before the first; None when it cannot be read."""
         try:
             sample = self._air.poll(now_ns)
-        except SensorError:
+        except SensorError as error:
+            self.air_trouble = str(error)
             return None
         if sample is not None:
+            self.air_trouble = ""
             self._baro = BaroSample(True, sample.t_ns, sample.pressure_pa, sample.temperature_c)
         return self._baro
 
-    def restart_baro(self) -> bool:
-        """Let the barometer start anew with the next reads; True, since how that goes shows there."""
+    def baro_ready(self) -> bool:
+        """Whether the barometer measures."""
+        return self._air.ready
+
+    def restart_baro(self) -> None:
+        """Let the barometer start anew with the next reads."""
         self._air.start()
-        return True
 
     def switch_level(self) -> int | None:
         """The level of the kill switch; the open one if it moved since the last call. None when unreadable.

@@ -47,10 +47,10 @@ class Groups:
         for group in self.groups:
             group.next_ns = start_ns
 
-    def due(self, now_ns: int) -> int:
-        """The number of the first group whose time has come, -1 for none."""
-        for number, group in enumerate(self.groups):
-            if group.next_ns <= now_ns:
+    def due(self, now_ns: int, first: int = 0) -> int:
+        """The number of the first group, from `first` on, whose time has come; -1 for none."""
+        for number in range(first, len(self.groups)):
+            if self.groups[number].next_ns <= now_ns:
                 return number
         return -1
 

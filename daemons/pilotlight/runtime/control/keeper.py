@@ -11,6 +11,7 @@ from typing import Any
 from pilotlight.daemon import StateFile, Typed
 from pilotlight.io.config import IoSettings
 from pilotlight.runtime.control.flights import Flights
+from pilotlight.runtime.control.latches import ALL, Latch
 from pilotlight.runtime.control.setpoints import SetPoints, Wish
 from pilotlight.runtime.control.statusfile import StatusFile
 from pilotlight.runtime.control.supervisor import LoopSupervisor
@@ -23,6 +24,13 @@ FEED_S = 0.02
 """How often the tags of the PLC program are looked at."""
 IDLE_S = 0.2
 """How often it is looked whether there is something to write or to feed, and how often steps are recorded."""
+
+
+class KeptLoop(Kept, frozen=True):
+    """What is kept of the loop over a restart."""
+
+    latched: int = 0
+    """What nobody has acknowledged; see `Latch`."""
 
 
 class LoopKeeper:
@@ -38,7 +46,9 @@ class LoopKeeper:
         places: Places = USUAL_PLACES,
     ) -> None:
         """`folder` is the runtime's in /run, `state` the one on the disk, `say` takes a level and a text."""
-        self._kept = StateFile(state / "control.json", Kept)
+        self._kept = StateFile(state / "control.json", KeptLoop)
+        self._last = KeptLoop()
+        self._keeping = asyncio.Lock()
         self._say = say
         self._status = StatusFile(folder / options.status_file, say) if options.status_file else None
         self._points = SetPoints(options.set_points)
@@ -51,10 +61,11 @@ class LoopKeeper:
 
     def open(self) -> None:
         """Begin as it was left: running, unless it had been told to stop."""
-        before = self._kept.load(Kept())
-        self.supervisor.open(before.run, before.fault)
+        self._last = before = self._kept.load(KeptLoop())
+        self.supervisor.open(before.run, before.fault, Latch(before.latched & ALL))
         loop = asyncio.get_running_loop()
         self._tasks.append(loop.create_task(self._keep_status()))
+        self._tasks.append(loop.create_task(self._keep_latches()))
         if self._points.wanted:
             self._tasks.append(loop.create_task(self._feed()))
         if self._flights.wanted:
@@ -66,6 +77,7 @@ class LoopKeeper:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.supervisor.close()
+        await self._keep(self._last.run, self._last.fault)
         self._points.close()
 
     def problems(self) -> list[str]:
@@ -105,10 +117,25 @@ class LoopKeeper:
 
     async def remember(self, wanted: bool, fault: str) -> None:
         """Of the supervisor: keep this; a disk that refuses is reported and the loop goes on."""
-        try:
-            await asyncio.to_thread(self._kept.save, Kept(wanted, fault))
-        except OSError as error:
-            self._say("ERROR", f"the wanted mode of the control loop could not be kept on disk: {error}")
+        await self._keep(wanted, fault)
+
+    async def _keep(self, wanted: bool, fault: str) -> None:
+        """Keep these, and what is latched now, unless they are kept already."""
+        kept = KeptLoop(wanted, fault, int(self.supervisor.latched))
+        if kept == self._last:
+            return
+        self._last = kept
+        async with self._keeping:
+            try:
+                await asyncio.to_thread(self._kept.save, self._last)
+            except OSError as error:
+                self._say("ERROR", f"the wanted mode of the control loop could not be kept on disk: {error}")
+
+    async def _keep_latches(self) -> None:
+        """What is latched while the loop runs outlives a fault of this daemon."""
+        while True:
+            await self._keep(self._last.run, self._last.fault)
+            await asyncio.sleep(IDLE_S)
 
     async def _keep_status(self) -> None:
         while True:
@@ -132,20 +159,16 @@ class LoopKeeper:
             await asyncio.sleep(IDLE_S)
 
     async def _feed(self) -> None:
-        """Hand the loop what the program asks for, whenever that is something else."""
-        fed: tuple[int, float, float] | None = None
+        """Hand the loop what the program asks for, again and again: it does not hold for long."""
         while True:
             process = self.supervisor.process
             if process is None:
-                fed = None
                 await asyncio.sleep(IDLE_S)
                 continue
             wish = self._points.look()
             if wish.problem and wish.problem != self._wish.problem:
                 self._say("WARNING", wish.problem)
             self._wish = wish
-            now = (process.pid, wish.roll, wish.pitch)
-            # A new process begins with 0; an order that finds no room is given again with the next look.
-            if now != (fed or (process.pid, 0.0, 0.0)) and process.set_points(wish.roll, wish.pitch) is not None:
-                fed = now
+            # An order that finds no room is given again with the next look.
+            process.set_points(wish.roll, wish.pitch, wish.hold_ms)
             await asyncio.sleep(FEED_S)

@@ -24,6 +24,15 @@ class KillSwitch:
         self.unreadable = 0
         """How many readings failed."""
 
+    @property
+    def latched(self) -> bool:
+        """Whether it tripped and stays so."""
+        return self._tripped and self._latch
+
+    def trip(self) -> None:
+        """It tripped before, and was not acknowledged since: it stays tripped, unless it does not latch."""
+        self._tripped = self.active = self._enabled and self._latch
+
     def step(self, level: int | None) -> bool:
         """Take a reading; returns whether the switch is active."""
         if not self._enabled:

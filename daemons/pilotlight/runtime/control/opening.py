@@ -8,27 +8,56 @@ from collections.abc import Sequence
 from typing import Final
 
 from pilotlight.io.bmp390 import Bmp390
-from pilotlight.io.buses import I2cRegisters, SpiRegisters
+from pilotlight.io.buses import BusError, I2cRegisters, SpiRegisters
 from pilotlight.io.edges import EdgeInput
 from pilotlight.io.lsm6ds3 import Lsm6ds3, Setup
 from pilotlight.io.pulse import KernelPulses, PulseChannel, PulseError, PulseOutputs, SimulatedPulses, servo_chip
-from pilotlight.io.sensors import AirSensor, ComputedAir, ComputedMotion, MotionSensor
+from pilotlight.io.sensors import AirSensor, ComputedAir, ComputedMotion, MotionSensor, SensorError
 from pilotlight.runtime.control.devices import Devices
 from pilotlight.runtime.control.settings import ControlSettings, accel_range_g, gyro_range_dps, odr_hz
 from pilotlight.runtime.control.simlink import SimulatorLink
 from pilotlight.runtime.control.simsensors import SimNetAir, SimNetMotion
 from pilotlight.tags import now_ns
 
+DEVICE_ERRORS: Final = (BusError, SensorError, PulseError)
+"""What says that a device is not there, or not as it should be."""
 START_STEPS: Final = 200
 STEP_S: Final = 0.01
 """Servos get up to 2 s to start: the kernel makes their files, and udev then sets who may write them."""
+POLLS: Final = 1000
+POLL_S: Final = 0.002
+"""Sensors get up to 2 s: a supply may be slow, and a start that failed is tried again."""
 
 
 def open_devices(settings: ControlSettings, switch: EdgeInput | None, link: SimulatorLink | None = None) -> Devices:
-    """The devices, servos started at neutral. Raises BusError or PulseError with what to do; nothing moves then."""
-    servos = _started(_servos(settings))
+    """The devices: first the sensors, until they measure, then the servos, at neutral.
+
+    Raises BusError, SensorError or PulseError with what to do; unless it was a servo that failed, none has moved.
+    """
     motion, air = _sensors(settings, link)
+    if link is None:
+        await_sensors(motion, air)
+    servos = _started(_servos(settings))
     return Devices(motion, air, servos, switch, settings.killswitch.nc_closed_value, link)
+
+
+def await_sensors(motion: MotionSensor, air: AirSensor) -> None:
+    """Poll both until they measure; SensorError with what each did instead."""
+    troubles: dict[str, str] = {}
+    for _ in range(POLLS):
+        for name, sensor in (("motion sensor", motion), ("barometer", air)):
+            if sensor.ready:
+                troubles.pop(name, None)
+                continue
+            troubles.setdefault(name, f"{name}: it does not answer")
+            try:
+                sensor.poll(now_ns())
+            except SensorError as error:
+                troubles[name] = str(error)
+        if not troubles:
+            return
+        time.sleep(POLL_S)
+    raise SensorError("; ".join(troubles.values()))
 
 
 def _sensors(settings: ControlSettings, link: SimulatorLink | None) -> tuple[MotionSensor, AirSensor]:

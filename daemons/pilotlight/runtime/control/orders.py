@@ -11,7 +11,7 @@ import math
 import struct
 from dataclasses import dataclass
 
-_ORDER = struct.Struct("<B3xIdd")
+_ORDER = struct.Struct("<B3xIddI4x")
 SLOT = _ORDER.size
 REFUSED = -1
 """The order makes no sense; nothing was changed."""
@@ -23,30 +23,31 @@ class Kind(enum.IntEnum):
     FINISH = 1
     """End the process, servos in failsafe."""
     SET_POINTS = 2
-    """Roll and pitch (rad) that the native controller turns to."""
+    """Roll and pitch (rad) that the native controller turns to, for a time."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """A decoded order; `roll` and `pitch` belong to SET_POINTS."""
+    """A decoded order; `roll`, `pitch` and `hold_ms` belong to SET_POINTS. After `hold_ms` both angles are 0 again."""
 
     kind: Kind
     number: int
     roll: float = 0.0
     pitch: float = 0.0
+    hold_ms: int = 0
 
 
 def encode(order: Order) -> bytes:
     """The bytes of an order."""
-    return _ORDER.pack(order.kind, order.number & 0xFFFFFFFF, order.roll, order.pitch)
+    return _ORDER.pack(order.kind, order.number & 0xFFFFFFFF, order.roll, order.pitch, order.hold_ms)
 
 
 def decode(data: bytes) -> Order:
     """The order in `data`. ValueError when it is none."""
     if len(data) != _ORDER.size:
         raise ValueError("the order is truncated")
-    kind, number, roll, pitch = _ORDER.unpack(data)
-    return Order(Kind(kind), number, roll, pitch)
+    kind, number, roll, pitch, hold_ms = _ORDER.unpack(data)
+    return Order(Kind(kind), number, roll, pitch, hold_ms)
 
 
 def sound_angles(roll: float, pitch: float) -> bool:

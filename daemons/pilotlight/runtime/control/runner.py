@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pilotlight.runtime.commands import Report
 from pilotlight.runtime.control.devices import Devices
 from pilotlight.runtime.control.groups import Group, Groups
-from pilotlight.runtime.control.hub import Job, Order
-from pilotlight.runtime.control.looptags import LoopTags
+from pilotlight.runtime.control.latches import Latch
+from pilotlight.runtime.control.looptags import OVERRUN_GROUPS, LoopTags
 from pilotlight.runtime.control.orders import REFUSED, Kind, decode, sound_angles
-from pilotlight.runtime.control.samples import Reason
+from pilotlight.runtime.control.samples import MS, Reason
+from pilotlight.runtime.control.sensing import Sensing
 from pilotlight.runtime.control.settings import ControlSettings
 from pilotlight.runtime.control.status import loop_status
 from pilotlight.runtime.control.steps import Kind as StepKind
 from pilotlight.runtime.control.steps import (
-    Restart,
     actuator_inputs,
     actuator_outputs,
     baro_inputs,
@@ -26,6 +26,7 @@ from pilotlight.runtime.control.steps import (
     estimate_outputs,
     imu_inputs,
     imu_outputs,
+    latch_inputs,
     record,
     set_point_inputs,
 )
@@ -72,6 +73,8 @@ class Parts:
     """Sends a report: kind, number of the order, value, text. Never waits."""
     recording: CommandRing | None = None
     """Takes every step, when the parent records."""
+    latched: Latch = Latch.NONE
+    """What was latched in the process before, and not acknowledged."""
 
 
 class LoopRunner:
@@ -84,17 +87,20 @@ class LoopRunner:
         self._recording = parts.recording
         self._recorded = 0
         settings = parts.settings
-        threads, baro = settings.threads, settings.baro
+        threads = settings.threads
         self.loop = ControlLoop(settings)
+        self._sensing = Sensing(self.loop, self._devices, settings, self._notice)
         self._tags = LoopTags(parts.writer.directory, parts.writer.image)
-        self._baro_job = Job(
-            "baro", 1000 // threads.baro_hz, 100, baro.recovery_error_threshold, baro.recovery_backoff_ms
-        )
         rates = (threads.imu_hz, threads.estimator_hz, threads.control_hz, threads.actuator_hz, threads.baro_hz)
-        names = ("imu", "estimator", "control", "actuator", "baro", "status")
+        names = (*(name.lower() for name in OVERRUN_GROUPS), "status")
         self._groups = [Group(name, hz) for name, hz in zip(names, (*rates, STATUS_HZ), strict=True)]
         self._timing: dict[str, bool | int] = {"sim_mode": bool(settings.runtime.sim_mode)}
         self._turn = 0
+        self._points_end_ns = 0
+        """When the set-points end."""
+        if parts.latched:
+            self.loop.latch(parts.latched)
+            self._record(StepKind.LATCHES, now_ns(), latch_inputs(parts.latched), b"")
 
     def heartbeat(self, wake_ns: int) -> None:
         """The sign of life for a wake-up planned at `wake_ns`."""
@@ -112,22 +118,22 @@ class LoopRunner:
             if now - parts.ring.touched_ns > parts.supervisor_ns:
                 raise EndError("the supervisor gives no sign of life")
             self._orders(now)
+            if now > self._points_end_ns:
+                self._turn_to(0.0, 0.0, now)
             self._slot(groups, now)
             wake = min(groups.wake_ns(), now_ns() + SLICE_NS)
 
     def _slot(self, groups: Groups, now: int) -> None:
-        """Run every group that is due, each at most as often as there are groups in all, and publish once."""
-        ran = False
-        for _ in range(len(self._groups)):
-            number = groups.due(now)
-            if number < 0:
-                break
+        """Run every group that is due once, however slow those before it are, and publish once."""
+        number = groups.due(now)
+        if number < 0:
+            return
+        while number >= 0:
             self._groups[number].begin(now)
             self._step(number, now)
-            ran = True
             now = now_ns()
-        if ran:
-            self._parts.writer.publish(now)
+            number = groups.due(now, number + 1)
+        self._parts.writer.publish(now)
 
     def _step(self, number: int, now: int) -> None:
         if number == IMU:
@@ -151,15 +157,13 @@ class LoopRunner:
             self._recording.push(record(kind, self._recorded, now, inputs, outputs))
             self._recorded += 1
 
+    def _notice(self, text: str) -> None:
+        self._parts.tell(Report.NOTICE, 0, 0, text)
+
     def _imu(self, now: int) -> None:
-        loop, restart = self.loop, Restart.NONE
-        sample = self._devices.read_imu(now)
-        loop.imu_step(sample, now)
-        if self._devices.imu_ready() and loop.watchdog.wants_reinit(now):
-            restart = Restart.DONE if self._devices.restart_imu() else Restart.FAILED
-            loop.watchdog.reinitialised(restart is Restart.DONE, now)
+        sample, restart = self._sensing.imu(now)
         if self._recording is not None:
-            self._record(StepKind.IMU, now, imu_inputs(sample, restart), imu_outputs(loop))
+            self._record(StepKind.IMU, now, imu_inputs(sample, restart), imu_outputs(self.loop))
 
     def _actuator(self, now: int) -> None:
         listening = self._devices.listening(now)
@@ -167,21 +171,14 @@ class LoopRunner:
         driven = self._devices.drive(output.pulses)
         self._devices.tell(output.command, now)
         self.loop.io_errors.report(driven)
-        self._tags.set_actuator(output)
+        self._tags.set_actuator(output, self.loop.latched)
         if self._recording is not None:
             self._record(StepKind.ACTUATOR, now, actuator_inputs(listening, driven), actuator_outputs(output))
 
     def _baro(self, now: int) -> None:
-        job = self._baro_job
-        if not job.stopped:
-            sample = self._devices.read_baro(now)
-            self.loop.baro_step(sample)
-            if self._recording is not None:
-                self._record(StepKind.BARO, now, baro_inputs(sample), b"")
-            if job.report(sample is not None, now) is Order.STOP:
-                self._parts.tell(Report.NOTICE, 0, 0, "the barometer failed repeatedly and is started anew")
-        elif now >= job.next_ns:
-            job.report(self._devices.restart_baro(), now)
+        polled, sample = self._sensing.baro(now)
+        if polled and self._recording is not None:
+            self._record(StepKind.BARO, now, baro_inputs(sample), b"")
 
     def _control(self) -> None:
         parts = self._parts
@@ -197,6 +194,7 @@ class LoopRunner:
         except OSError:
             self._box_failed()
         self._tags.set_control(output)
+        self._tags.set_samples(self.loop.imu.t_ns, self.loop.baro.t_ns)
 
     def _take(self, box: Mailbox) -> bytes | None:
         try:
@@ -207,8 +205,7 @@ class LoopRunner:
 
     def _box_failed(self) -> None:
         if self._box_errors == 0:
-            text = "a mailbox was cut short; external workers are not heard until the loop is started anew"
-            self._parts.tell(Report.NOTICE, 0, 0, text)
+            self._notice("a mailbox was cut short; external workers are not heard until the loop is started anew")
         self._box_errors += 1
 
     def _status(self) -> None:
@@ -222,7 +219,8 @@ class LoopRunner:
         for number, timed_name in TIMED.items():
             self._timing[f"{timed_name}_jitter_max_ns"] = self._groups[number].jitter.greatest
             self._timing[f"{timed_name}_deadline_miss_count"] = self._groups[number].misses
-        self._timing["i2c_recovery_count"] = self._baro_job.recoveries
+        self._timing["i2c_recovery_count"] = self._sensing.recovery.recoveries
+        self._tags.set_overruns([self._groups[number].overruns for number in range(len(OVERRUN_GROUPS))])
         self._tags.set_status({**self._timing, **loop_status(self.loop), **self._devices.link_status(now_ns())})
 
     def _orders(self, now: int) -> None:
@@ -233,24 +231,31 @@ class LoopRunner:
                     return
                 order = decode(data)
             except ValueError:
-                self._parts.tell(Report.NOTICE, 0, 0, "an order that makes no sense was dropped")
+                self._notice("an order that makes no sense was dropped")
                 continue
             if order.kind is Kind.FINISH:
                 self._parts.tell(Report.DONE, order.number, 0, "")
                 raise EndError("told to finish", asked=True)
             code = REFUSED
             if sound_angles(order.roll, order.pitch):
-                self.loop.roll_set, self.loop.pitch_set = order.roll, order.pitch
-                self._tags.set_points(order.roll, order.pitch)
-                self._record(StepKind.SET_POINTS, now, set_point_inputs(order.roll, order.pitch), b"")
+                self._turn_to(order.roll, order.pitch, now)
+                self._points_end_ns = now + order.hold_ms * MS
                 code = 0
             self._parts.tell(Report.DONE, order.number, code, "")
+
+    def _turn_to(self, roll: float, pitch: float, now: int) -> None:
+        """Take set-points."""
+        if (roll, pitch) == (self.loop.roll_set, self.loop.pitch_set):
+            return
+        self.loop.roll_set, self.loop.pitch_set = roll, pitch
+        self._tags.set_points(roll, pitch)
+        self._record(StepKind.SET_POINTS, now, set_point_inputs(roll, pitch), b"")
 
     def leave_safe(self) -> bool:
         """Put the servos in failsafe, at the end of the loop, and publish that; whether the servos took it."""
         pulses = self.loop.failsafe_pulses()
         driven = self._devices.drive(pulses)
-        self._tags.set_failsafe(pulses, self.loop.failsafe.active or Reason.COMMAND_TIMEOUT)
+        self._tags.set_failsafe(pulses, self.loop.failsafe.active or Reason.COMMAND_TIMEOUT, self.loop.latched)
         self._status()
         self._parts.writer.publish(now_ns())
         return driven

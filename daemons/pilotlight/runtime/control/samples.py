@@ -25,6 +25,22 @@ class Reason(enum.IntEnum):
     INVALID_ESTIMATOR = 5
     LINK_DOWN = 6
 
+    @property
+    def text(self) -> str:
+        """For people."""
+        return _REASONS[self]
+
+
+_REASONS: Final = (
+    "",
+    "there is no fresh command",
+    "the motion sensor gives no fresh sample that can be used",
+    "servos refused their pulses",
+    "the kill switch is open, or cannot be read",
+    "there is no valid estimate",
+    "the simulator is not connected",
+)
+
 
 class Record(ABC):
     """Values that go together and never change; equal to a record of the same kind with the same values.

@@ -24,12 +24,17 @@ class Source(enum.IntEnum):
 def select_estimate(
     external: Estimate, native: Estimate, now_ns: int, fresh_ms: int, hold_ms: int
 ) -> tuple[Estimate, Source]:
-    """The external estimate while it is fresh, then while it can be held, then the native one, then none."""
+    """The external estimate while it is fresh, then while it can be held; the native one while that can; then none."""
     if external.valid and within(external.t_ns, now_ns, fresh_ms):
         return external, Source.FRESH
     if external.valid and within(external.t_ns, now_ns, hold_ms):
         return external, Source.HELD
-    if native.valid:
+    return usable(native, now_ns, hold_ms)
+
+
+def usable(native: Estimate, now_ns: int, hold_ms: int) -> tuple[Estimate, Source]:
+    """The native estimate while it can be held: its group may stand still while the others run; then none."""
+    if native.valid and within(native.t_ns, now_ns, hold_ms):
         return native, Source.NATIVE
     return Estimate(False, now_ns, IDENTITY, ZERO, ZERO), Source.FAILSAFE
 

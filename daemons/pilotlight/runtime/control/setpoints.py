@@ -20,6 +20,8 @@ class Wish:
 
     roll: float = 0.0
     pitch: float = 0.0
+    hold_ms: int = 0
+    """How long they hold if nothing is heard: until the scan they came from is too old."""
     problem: str = ""
 
 
@@ -36,6 +38,7 @@ def judge(state: int, age_ns: int, readings: dict[str, Reading], settings: SetPo
     """
     if state != State.RUNNING:
         return refused("no program runs")
+    left_ms = settings.max_age_ms - age_ns // 1_000_000
     if not 0 <= age_ns <= settings.max_age_ms * 1_000_000:
         return refused(f"the last scan was {age_ns / 1e6:.0f} ms ago, more than {settings.max_age_ms} ms")
     angles = {"": 0.0}
@@ -48,7 +51,7 @@ def judge(state: int, age_ns: int, readings: dict[str, Reading], settings: SetPo
         if abs(value) > settings.limit_rad:
             return refused(f"{name} is {value:g} rad, beyond {settings.limit_rad:g}")
         angles[name] = float(value)
-    return Wish(angles[settings.roll], angles[settings.pitch])
+    return Wish(angles[settings.roll], angles[settings.pitch], left_ms)
 
 
 class SetPoints:

@@ -11,6 +11,7 @@ import enum
 import struct
 from typing import Final
 
+from pilotlight.runtime.control.latches import Latch
 from pilotlight.runtime.control.samples import BaroSample, Estimate, ImuSample
 from pilotlight.runtime.control.tick import ActuatorOutput, ControlLoop, ControlOutput
 from pilotlight.tags.messages import CONTROLLER_COMMAND, ESTIMATOR_STATE
@@ -26,6 +27,7 @@ _COMMAND: Final = struct.Struct("<BBBBB4d")
 _ACTUATOR: Final = struct.Struct("<BB")
 _PULSES: Final = struct.Struct("<B4I")
 _ANGLES: Final = struct.Struct("<2d")
+_LATCHES: Final = struct.Struct("<B")
 _UNREADABLE: Final = -1
 
 
@@ -38,22 +40,15 @@ class Kind(enum.IntEnum):
     CONTROL = 4
     ACTUATOR = 5
     SET_POINTS = 6
+    LATCHES = 7
 
 
 class StepError(ValueError):
     """Bytes that are no step."""
 
 
-class Restart(enum.IntEnum):
-    """Whether the motion sensor was started anew after the step."""
-
-    NONE = 0
-    DONE = 1
-    FAILED = 2
-
-
-def imu_inputs(sample: ImuSample | None, restart: Restart) -> bytes:
-    """The inputs of an IMU step; the outcome of a restart is one of them."""
+def imu_inputs(sample: ImuSample | None, restart: bool) -> bytes:
+    """The inputs of an IMU step; one of them is whether the sensor was started anew after it."""
     if sample is None:
         return _IMU.pack(0, 0, restart, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     s = sample
@@ -101,6 +96,10 @@ def set_point_inputs(roll: float, pitch: float) -> bytes:
     return _ANGLES.pack(roll, pitch)
 
 
+def latch_inputs(latched: Latch) -> bytes:
+    return _LATCHES.pack(latched)
+
+
 def record(kind: Kind, number: int, now_ns: int, inputs: bytes, outputs: bytes) -> bytes:
     """The bytes of a step."""
     return _HEAD.pack(kind, _HEAD.size + len(inputs), number & 0xFFFFFFFF, now_ns) + inputs + outputs
@@ -113,7 +112,7 @@ class Step:
         if len(data) < _HEAD.size:
             raise StepError("a step is shorter than its head")
         kind, end, number, now_ns = _HEAD.unpack_from(data)
-        if not _HEAD.size <= end <= len(data) or not Kind.IMU <= kind <= Kind.SET_POINTS:
+        if not _HEAD.size <= end <= len(data) or not Kind.IMU <= kind <= Kind.LATCHES:
             raise StepError("the head of a step makes no sense")
         self.kind = Kind(kind)
         self.number: int = number
@@ -146,14 +145,17 @@ class Step:
             output = loop.actuator_step(self.now_ns, connected != 0)
             loop.io_errors.report(written != 0)
             return actuator_outputs(output)
+        if kind is Kind.LATCHES:
+            loop.latch(Latch(_LATCHES.unpack(inputs)[0]))
+            return b""
         loop.roll_set, loop.pitch_set = _ANGLES.unpack(inputs)
         return b""
 
     def _imu(self, loop: ControlLoop) -> bytes:
         there, valid, restart, t_ns, ax, ay, az, gx, gy, gz = _IMU.unpack(self.inputs)
         loop.imu_step(ImuSample(valid != 0, t_ns, ax, ay, az, gx, gy, gz) if there else None, self.now_ns)
-        if restart != Restart.NONE:
-            loop.watchdog.reinitialised(restart == Restart.DONE, self.now_ns)
+        if restart:
+            loop.watchdog.reinitialised(self.now_ns)
         return imu_outputs(loop)
 
     def _control(self, loop: ControlLoop) -> bytes:

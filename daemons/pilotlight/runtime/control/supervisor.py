@@ -18,10 +18,12 @@ from typing import Any
 from pilotlight.io.config import IoSettings
 from pilotlight.io.lines import LineError
 from pilotlight.runtime.control.child import ControlProcess, remove_boxes
+from pilotlight.runtime.control.latches import Latch, problem
 from pilotlight.runtime.control.loading import ControlSettingsError
 from pilotlight.runtime.control.notes import LoopNotes, LoopState
 from pilotlight.runtime.control.plan import Plan, hold_switch, make_plan
 from pilotlight.runtime.control.restarts import Restarts
+from pilotlight.runtime.control.samples import Reason
 from pilotlight.runtime.control.session import Session, SessionError
 from pilotlight.runtime.control.settings import ControlSettings
 from pilotlight.runtime.control.simdoor import SimulatorDoor, wanted
@@ -31,6 +33,8 @@ from pilotlight.runtime.verdicts import SupervisorError
 from pilotlight.tags import SegmentError, SegmentReader
 from pilotlight.tags.mailbox import USUAL_PLACES, MailboxError, Places
 
+HARDWARE = (LineError, SessionError)
+"""What a failed device is told by at a start."""
 FINISH_S = 1.0
 """How long the process may take to end by itself when it is told to."""
 NO_LOOP = "there is no control loop here; the PLC goes on: write the configuration, then reload"
@@ -65,6 +69,13 @@ class LoopSupervisor:
         self.last_fault = ""
         self.restarts = 0
         """How often the loop was started again after a fault."""
+        self._latched = Latch.NONE
+        """What the processes so far had latched, and nobody acknowledged."""
+
+    @property
+    def latched(self) -> Latch:
+        """What keeps the servos in failsafe until somebody starts the loop."""
+        return self._latched if self._session is None else self._latched | self._session.process.latched
 
     @property
     def process(self) -> ControlProcess | None:
@@ -87,21 +98,30 @@ class LoopSupervisor:
             found.append(f"the control loop does not run, servos are in failsafe: {self.last_fault}")
         if self.plan is not None and self.plan.simulated:
             found.append("the control loop runs on simulated sensors, since its devices did not start")
+        if latched := problem(self.latched):
+            found.append(latched)
+        elif self.reader is not None and (number := int(self.reader.read("Servo.Reason")[0].value)):
+            found.append(f"servos are in failsafe: {Reason(number).text}")
         return found
 
-    def open(self, run: bool, fault: str) -> None:
-        """Begin: read the configuration and, when there is one, start the loop; `run` False leaves it stopped."""
-        self.last_fault, self._wanted = fault, run
+    def open(self, run: bool, fault: str, latched: Latch = Latch.NONE) -> None:
+        """Begin: read the configuration and, when there is one, start the loop; `run` False leaves it stopped.
+
+        `latched` is what the loop had latched before, which nobody has acknowledged.
+        """
+        self.last_fault, self._wanted, self._latched = fault, run, latched
         self._run_task(self._open())
 
     async def start(self) -> LoopState:
-        """Run the loop. Faults so far are forgotten."""
+        """Run the loop on its real devices. Faults so far are forgotten, what was latched is acknowledged by it."""
         async with one_at_a_time(self._changing):
             self._check_plan()
             if self.state is LoopState.RUNNING:
                 raise SupervisorError("AlreadyRunning", "the control loop runs already; nothing was changed")
-            self._wanted = True
+            self._wanted, self._latched = True, Latch.NONE
             self._restarts.forget()
+            assert self.plan is not None
+            self.plan = replace(self.plan, simulated=False)
             await self._begin_or_say()
             await self._notes.remember(True, self.last_fault)
         return self.state
@@ -120,11 +140,13 @@ class LoopSupervisor:
     async def reload(self) -> LoopState:
         """Read the configuration again and run the loop with it; one that is refused changes nothing."""
         async with one_at_a_time(self._changing):
-            self._read()
+            plan = self._read()
             if self.refusal:
                 raise SupervisorError("Failed", self.refusal)
             if self._session is not None or self._timer is not None:
+                # With the servos of the configuration that they were driven with.
                 await self._end("its configuration was read again")
+            self.plan = plan
             if self.plan is None:
                 self._now(LoopState.OFF)
             elif self._wanted:
@@ -144,7 +166,7 @@ class LoopSupervisor:
 
     async def _open(self) -> None:
         async with one_at_a_time(self._changing):
-            self._read()
+            self.plan = self._read()
             if self.plan is None:
                 self._now(LoopState.REFUSED if self.refusal else LoopState.OFF)
             elif not self._wanted:
@@ -156,17 +178,18 @@ class LoopSupervisor:
         if self.plan is None:
             raise SupervisorError("Refused", self.refusal or NO_LOOP)
 
-    def _read(self) -> None:
-        """Take the configuration; one that is refused is told, and the one before stays."""
+    def _read(self) -> Plan | None:
+        """The configuration, if there is one; one that is refused is told, and none."""
         try:
             plan = make_plan(self._options)
         except ControlSettingsError as error:
             self.refusal = str(error)
             self._notes.say("ERROR", self.refusal)
-            return
-        self.plan, self.refusal = plan, ""
+            return None
+        self.refusal = ""
         for warning in plan.warnings if plan is not None else ():
             self._notes.say("WARNING", warning)
+        return plan
 
     async def _begin_or_say(self) -> None:
         """Start the process for somebody who waits for the verdict."""
@@ -174,16 +197,23 @@ class LoopSupervisor:
         if self.state is not LoopState.RUNNING:
             raise SupervisorError("Failed", f"the control loop did not start: {self.last_fault}")
 
-    async def _try(self) -> None:
-        """Start the process; a failure is a fault like any other."""
+    async def _try(self, fallback: bool = True) -> None:
+        """Start the process; a failure is a fault like any other.
+
+        With `fallback` devices that do not start may be replaced by simulated ones, if the configuration allows it.
+        """
         self._cancel_timer()
         try:
             await self._begin()
         except (ControlSettingsError, LineError, MailboxError, SegmentError, SessionError, OSError) as error:
             self._drop(leave_boxes=True)
-            if self.plan is not None and self.plan.real and self.plan.settings.runtime.allow_auto_sim_fallback:
+            plan = self.plan
+            assert plan is not None
+            allowed = fallback and plan.real and plan.settings.runtime.allow_auto_sim_fallback
+            if allowed and isinstance(error, HARDWARE):
+                self._put_in_failsafe()
                 self._notes.say("ERROR", f"devices did not start, the loop goes on with simulated ones: {error}")
-                self.plan = replace(self.plan, simulated=True)
+                self.plan = replace(plan, simulated=True)
                 await self._try()
                 return
             await self._after_fault(f"the control loop did not start: {error}")
@@ -208,6 +238,7 @@ class LoopSupervisor:
                 simulated=plan.simulated,
                 limit_ns=limit_ns,
                 simulator=bridge,
+                latched=self._latched,
             )
             undo.pop_all()
         self._left = None
@@ -224,6 +255,13 @@ class LoopSupervisor:
         if self.plan is not None:
             self.plan.drive_failsafe()
 
+    def _put_in_failsafe(self) -> None:
+        """Drive the servos, which no process has, to failsafe; say it when they refuse."""
+        try:
+            self._drive_failsafe()
+        except OSError as error:
+            self._notes.say("ERROR", str(error))
+
     async def _end(self, why: str) -> None:
         """No process has the servos, and none will by itself: they are in failsafe."""
         self._cancel_timer()
@@ -234,10 +272,7 @@ class LoopSupervisor:
             self._notes.ended(session.process.reader)
             self._drop()
         self._remove_left()
-        try:
-            self._drive_failsafe()
-        except OSError as error:
-            self._notes.say("ERROR", str(error))
+        self._put_in_failsafe()
         if self.state not in (LoopState.OFF, LoopState.REFUSED):
             self._now(LoopState.STOPPED)
             self._notes.say("INFO", f"the control loop is stopped, servos are in failsafe: {why}")
@@ -285,13 +320,15 @@ class LoopSupervisor:
         async with self._changing:
             if self.state is LoopState.WAITING and not self._closed:
                 self.restarts += 1
-                await self._try()
+                # Devices that were there before are waited for: whoever flies does not go on with simulated ones.
+                await self._try(fallback=False)
 
     def _drop(self, leave_boxes: bool = False) -> None:
         """Forget the process; it is killed if it lives. With `leave_boxes` its mailboxes stay for the next one."""
-        session, self._session = self._session, None
+        session = self._session
         if session is None:
             return
+        self._latched, self._session = self.latched, None
         if leave_boxes:
             self._left = session.process.settings
         try:

@@ -21,6 +21,7 @@ from pilotlight.runtime.control.controller import Controller
 from pilotlight.runtime.control.estimator import Estimator
 from pilotlight.runtime.control.external import ControllerGate, EstimatorGate, Rejects
 from pilotlight.runtime.control.killswitch import KillSwitch
+from pilotlight.runtime.control.latches import Latch
 from pilotlight.runtime.control.samples import (
     NO_BARO,
     NO_ESTIMATE,
@@ -33,7 +34,14 @@ from pilotlight.runtime.control.samples import (
     Record,
     aged_ms,
 )
-from pilotlight.runtime.control.selection import Source, control_reason, sanitized, select_command, select_estimate
+from pilotlight.runtime.control.selection import (
+    Source,
+    control_reason,
+    sanitized,
+    select_command,
+    select_estimate,
+    usable,
+)
 from pilotlight.runtime.control.settings import ControlSettings
 from pilotlight.runtime.control.watchdog import ImuWatchdog
 from pilotlight.tags.messages import Four, FourInts, SensorSnapshot
@@ -126,11 +134,25 @@ class ControlLoop:
         self.missed_commands = 0
         """Actuator steps without a command that is young enough."""
 
+    def latch(self, latched: Latch) -> None:
+        """Take over what was latched in the process before; the first step of a loop."""
+        if Latch.KILL_SWITCH in latched:
+            self.killswitch.trip()
+        if Latch.IO_ERRORS in latched:
+            self.io_errors.latch()
+
+    @property
+    def latched(self) -> Latch:
+        """What keeps the servos in failsafe to the end, and beyond it."""
+        found = Latch.KILL_SWITCH if self.killswitch.latched else Latch.NONE
+        return found | Latch.IO_ERRORS if self.io_errors.latched else found
+
     def imu_step(self, sample: ImuSample | None, now_ns: int) -> None:
         """Take a sample of the motion sensor, or None when it could not be read: the last one then goes on to age."""
         self.imu_ticks += 1
         if sample is None:
             self.imu_failures += 1
+            self.watchdog.unreadable()
         else:
             self.imu_failures = 0
             usable = self.watchdog.step(sample, now_ns)
@@ -192,12 +214,11 @@ class ControlLoop:
         return SensorSnapshot(seq, now_ns, imu_valid, baro_valid, accel, gyro, pressure, temperature)
 
     def _estimate(self, now_ns: int, message: bytes | None) -> tuple[Estimate, Source]:
+        fresh_ms, hold_ms = self._timeouts.estimator_fresh_ms, self._timeouts.estimator_hold_ms
         if not self._external_estimator:
-            native = self.native_estimate
-            return native, Source.NATIVE if native.valid else Source.FAILSAFE
+            return usable(self.native_estimate, now_ns, hold_ms)
         if message is not None:
             self.estimator_gate.offer(message, now_ns)
-        fresh_ms, hold_ms = self._timeouts.estimator_fresh_ms, self._timeouts.estimator_hold_ms
         used, source = select_estimate(self.estimator_gate.estimate, self.native_estimate, now_ns, fresh_ms, hold_ms)
         if source is Source.FRESH:
             self.fresh_estimates += 1

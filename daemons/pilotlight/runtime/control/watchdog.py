@@ -75,6 +75,7 @@ class ImuWatchdog:
         self._healthy_streak = 0
         self._attempts = 0
         self._next_reinit_ns = 0
+        self._starting = False
         self.state = State.HEALTHY
         self.last_fault = Fault.NONE
         self.fault_count = 0
@@ -95,6 +96,9 @@ class ImuWatchdog:
         if self._previous is None or sample.t_ns != self._previous.t_ns:
             fault = judge(sample, self._previous, self._epsilon)
             self._previous = sample
+            if self._starting:
+                self._starting = False
+                self.reinit_successes += 1
             if self.blocking:
                 self._recover(fault)
             else:
@@ -131,22 +135,25 @@ class ImuWatchdog:
             self._healthy_streak = 0
 
     def wants_reinit(self, now_ns: int) -> bool:
-        """Whether the sensor shall be started anew now; tell the outcome by `reinitialised`.
+        """Whether the sensor shall be started anew now; tell that it is by `reinitialised`.
 
         One that recovers, as its last sample shows, is left alone.
         """
         allowed = self._max_attempts == 0 or self._attempts < self._max_attempts
         return self.blocking and allowed and self._healthy_streak == 0 and now_ns >= self._next_reinit_ns
 
-    def reinitialised(self, success: bool, now_ns: int) -> None:
-        """The sensor was started anew, or could not be."""
+    def reinitialised(self, now_ns: int) -> None:
+        """The sensor is being started anew: a success with its next sample, a failure when it cannot be read before."""
         self._attempts += 1
         self._next_reinit_ns = now_ns + self._backoff_ns
         self._previous = None
+        self._starting = True
         self.reinit_attempts += 1
-        if success:
-            self.reinit_successes += 1
-            self.state = State.RECOVERING
-        else:
+        self.state = State.RECOVERING
+
+    def unreadable(self) -> None:
+        """The sensor could not be read."""
+        if self._starting:
+            self._starting = False
             self.reinit_failures += 1
             self.state = State.FAULTED

@@ -13,7 +13,7 @@ from .. import steps
 from ..samples import BaroSample, ImuSample, Reason
 from ..settings import ControlSettings, Servo
 from ..simframes import ActuatorFrame, SensorFrame
-from ..steps import Kind, Restart
+from ..steps import Kind
 from ..tick import ControlLoop
 
 
@@ -39,7 +39,7 @@ class InsideLoop:
         motion = ImuSample(frame.imu_valid, now, *frame.accel, *frame.gyro)
         loop.imu_step(motion, now)
         if self._recording is not None:
-            self._record(Kind.IMU, now, steps.imu_inputs(motion, Restart.NONE), steps.imu_outputs(loop))
+            self._record(Kind.IMU, now, steps.imu_inputs(motion, restart=False), steps.imu_outputs(loop))
         measured = (frame.pressure_pa, frame.temperature_c)
         if measured != self._baro:
             self._baro = measured
