@@ -11,20 +11,32 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import pwd
 import stat
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pilotlight.tags import _core
-from pilotlight.tags.messages import Format
+from pilotlight.tags.messages import IGNITER_COMMAND, IGNITER_STATUS, Format
 
 LONGEST_NAME = 200
 FILE_MODE = 0o600
 _FALLS_BACK = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOENT}
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+def _trusted(form: Format) -> set[int]:
+    """Who may own a mailbox of this form: this user, root, and the daemon that serves it on the appliance."""
+    name = "pilotlight-igniter" if form in (IGNITER_COMMAND, IGNITER_STATUS) else "pilotlight-runtime"
+    users = {os.geteuid(), 0}
+    try:
+        users.add(pwd.getpwnam(name).pw_uid)
+    except KeyError:
+        return users  # not on the appliance
+    return users
 
 
 class MailboxError(Exception):
@@ -178,15 +190,14 @@ class ClientMailbox(Mailbox):
         form: Format,
         *,
         writable: bool = False,
-        owners: Collection[int] | None = None,
         places: Places = USUAL_PLACES,
     ) -> ClientMailbox:
         """Attach to the mailbox.
 
-        Its file has to belong to one of the users `owners`, by default this user or root. Raises MailboxMissing,
-        MailboxRefused, MailboxError.
+        Its file has to belong to this user, to root or to the daemon that serves such messages on the appliance. Raises
+        MailboxMissing, MailboxRefused, MailboxError.
         """
-        trusted = {os.geteuid(), 0} if owners is None else set(owners)
+        trusted = _trusted(form)
         shared, fallback = places.of(name)
         for path in (shared, fallback):
             try:
@@ -217,17 +228,16 @@ class ClientMailbox(Mailbox):
         tries: int = 200,
         pause_s: float = 0.05,
         writable: bool = False,
-        owners: Collection[int] | None = None,
         places: Places = USUAL_PLACES,
         sleep: Callable[[float], None] = time.sleep,
     ) -> ClientMailbox:
         """Attach, trying `tries` times with a pause while there is none. Raises as `attach`; not for a tick."""
         for _ in range(max(0, tries - 1)):
             try:
-                return cls.attach(name, form, writable=writable, owners=owners, places=places)
+                return cls.attach(name, form, writable=writable, places=places)
             except MailboxMissing:
                 sleep(pause_s)
-        return cls.attach(name, form, writable=writable, owners=owners, places=places)
+        return cls.attach(name, form, writable=writable, places=places)
 
 
 def _check_plain(path: Path, status: os.stat_result) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pilotlight.tags import mailbox
@@ -19,7 +20,15 @@ from pilotlight.tags.mailbox import (
     OwnedMailbox,
     Places,
 )
-from pilotlight.tags.messages import CONTROLLER_COMMAND, SENSOR_SNAPSHOT, ControllerCommand, Fault, fault_of
+from pilotlight.tags.messages import (
+    CONTROLLER_COMMAND,
+    IGNITER_COMMAND,
+    IGNITER_STATUS,
+    SENSOR_SNAPSHOT,
+    ControllerCommand,
+    Fault,
+    fault_of,
+)
 
 NAME = CONTROLLER_COMMAND.name
 ONE = ControllerCommand(1, 10, True, (0.1, 0.2, 0.3, 0.4)).pack()
@@ -184,14 +193,26 @@ def test_a_file_that_others_can_write_is_refused(places: Places) -> None:
 def test_another_users_file_is_refused(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = create(places)
     mine = os.geteuid()
-    with pytest.raises(MailboxRefused, match=f"belongs to user {mine}, who does not serve"):
-        ClientMailbox.attach(NAME, CONTROLLER_COMMAND, owners=[mine + 1], places=places)
+    with monkeypatch.context() as other:
+        other.setattr(mailbox, "_trusted", lambda form: {mine + 1})
+        with pytest.raises(MailboxRefused, match=f"belongs to user {mine}, who does not serve"):
+            attach(places)
     owner.write(ONE)
     mailbox.Mailbox.close(owner)
     monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
     with pytest.raises(MailboxRefused, match=f"belongs to user {mine};"):
         create(places)
     assert ONE in (places.shared / NAME[1:]).read_bytes()
+
+
+def test_the_daemons_of_the_appliance_own_the_mailboxes_they_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    users = {"pilotlight-runtime": SimpleNamespace(pw_uid=61001), "pilotlight-igniter": SimpleNamespace(pw_uid=61002)}
+    monkeypatch.setattr(mailbox.pwd, "getpwnam", users.__getitem__)
+    anyway = {os.geteuid(), 0}
+    assert mailbox._trusted(CONTROLLER_COMMAND) == {*anyway, 61001}
+    assert mailbox._trusted(IGNITER_COMMAND) == mailbox._trusted(IGNITER_STATUS) == {*anyway, 61002}
+    users.clear()
+    assert mailbox._trusted(CONTROLLER_COMMAND) == anyway
 
 
 def test_without_shared_memory_the_fallback_folder_serves(places: Places) -> None:
@@ -245,6 +266,7 @@ def test_no_reader_sees_half_a_message(places: Places) -> None:
     script = f"""
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 from pilotlight.tags.mailbox import ClientMailbox, Places
 from pilotlight.tags.messages import SENSOR_SNAPSHOT, SensorSnapshot
 places = Places(Path({str(places.shared)!r}), Path({str(places.fallback)!r}))
