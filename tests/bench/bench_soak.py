@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A day of simulated time with random failures: flights of the rocket one after the other, with a control loop that is
-never started anew, and shots of an igniter that is never started anew either."""
+"""A day of simulated time with random failures, by a control loop and an igniter that are never started anew.
+
+The loop flies the rocket again and again, while sensors and link fail and the kill switch opens; the igniter shoots.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,8 @@ import os
 import random
 import struct
 import zlib
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pilotlight.igniter.bank import Policy
@@ -26,14 +30,45 @@ HOURS, QUICK_HOURS = 24.0, 0.1
 FLIGHT_S = 160.0
 RECOVERED_S = 1.5
 """So long after the last failure nothing may be in failsafe any more."""
+NOTICED_S = 0.06
+"""So long after the begin of a failure that forbids to drive the servos they are in failsafe: an age limit of 20 ms, a
+step of the servos, every 20 ms, and the debouncing of the kill switch or the samples that make a fault."""
+LINK_S = 0.2 + NOTICED_S
+"""The same of the link, which counts as down after 200 ms."""
 SEED = 5
 AGAIN_S = 60.0
 """So long a run is made twice, to see the same."""
 KINDS = [kind for kind in FaultKind if kind.value.startswith(("imu", "accel", "gyro", "baro"))]
 
 
-def random_flight(chance: random.Random) -> tuple[Scenario, float]:
-    """A flight with up to seven failures, and when the last of them is over."""
+FORBIDDING = (FaultKind.IMU_DROP, FaultKind.IMU_NAN, FaultKind.IMU_ZERO)
+"""Failures of the sensors that leave no sample that can be used."""
+
+
+class Times:
+    """When something is the case: some spans of a flight, in seconds."""
+
+    def __init__(self, spans: Sequence[tuple[float, float]]) -> None:
+        self._spans = spans
+
+    def at(self, time_s: float, after_s: float = 0.0) -> bool:
+        """Whether it is the case, and has been for `after_s`."""
+        return any(start + after_s <= time_s < end for start, end in self._spans)
+
+    @property
+    def last_s(self) -> float:
+        """When it is over for good."""
+        return max((end for _, end in self._spans), default=0.0)
+
+
+def random_times(chance: random.Random) -> Times:
+    """Up to three spans."""
+    starts = [chance.uniform(0.0, 140.0) for _ in range(chance.randrange(4))]
+    return Times([(start, start + chance.uniform(0.01, 5.0)) for start in starts])
+
+
+def random_flight(chance: random.Random) -> tuple[Scenario, Times]:
+    """A flight with up to seven failures of sensors, and when they are."""
     faults = tuple(
         Fault(
             kind=chance.choice(KINDS), start_s=chance.uniform(0.0, 140.0), duration_s=chance.uniform(0.01, 5.0),
@@ -43,33 +78,45 @@ def random_flight(chance: random.Random) -> tuple[Scenario, float]:
     )  # fmt: skip
     wind = Wind(speed_mps=chance.uniform(0.0, 12.0), gust_mps=chance.uniform(0.0, 3.0))
     scenario = Scenario(seed=chance.randrange(1 << 30), duration_s=FLIGHT_S, faults=faults, wind=wind)
-    return scenario, max((fault.start_s + fault.duration_s for fault in faults), default=0.0)
+    return scenario, Times([(fault.start_s, fault.start_s + fault.duration_s) for fault in faults])
 
 
 class Soak:
     """The loop, and what was seen of it."""
 
     def __init__(self) -> None:
-        self.inside = InsideLoop(load(CONFIG)[0])
+        settings = load(CONFIG)[0]
+        switch = replace(settings.killswitch, enabled=True, latch_on_trip=False)
+        self.inside = InsideLoop(replace(settings, killswitch=switch))
         self.frames = 0
         self.unexplained = 0
+        self.missing = 0
         self.height_error_m = 0.0
         self.digest = 0
 
-    def fly(self, scenario: Scenario, sound_after_s: float) -> None:
-        """One flight, at the end of which the height that the loop believes is compared with the true one."""
-        flight = Flight(scenario)
-        reasons = self.inside.reasons
+    def fly(self, scenario: Scenario, failures: Times, opened: Times, cut: Times) -> None:
+        """One flight, at the end of which the height that the loop believes is compared with the true one.
+
+        `opened` is when the kill switch is open, `cut` when the link is down.
+        """
+        flight, inside = Flight(scenario), self.inside
+        reasons = inside.reasons
+        sound_after_s = max(failures.last_s, opened.last_s, cut.last_s) + RECOVERED_S
+        forbidding = Times([(f.start_s, f.start_s + f.duration_s) for f in scenario.faults if f.kind in FORBIDDING])
         servos, armed = NEUTRAL, False
         while not flight.over:
             sample = flight.advance(servos, armed)
             self.frames += 1
-            before = sum(reasons.values()) - reasons[Reason.NONE]
-            answer = self.inside(SensorFrame(self.frames, 1_000_000_000 + self.frames * 4_000_000, *sample))
+            now = flight.time_s
+            inside.switch_open, inside.connected = opened.at(now), not cut.at(now)
+            driven, before = reasons[Reason.NONE], sum(reasons.values()) - reasons[Reason.NONE]
+            answer = inside(SensorFrame(self.frames, 1_000_000_000 + self.frames * 4_000_000, *sample))
             servos, armed = answer.servos, answer.armed
             self.digest = zlib.crc32(struct.pack("<4d?", *servos, armed), self.digest)
             failsafe = sum(reasons.values()) - reasons[Reason.NONE] > before
-            self.unexplained += failsafe and flight.time_s > sound_after_s
+            self.unexplained += failsafe and now > sound_after_s
+            forbidden = opened.at(now, NOTICED_S) or forbidding.at(now, NOTICED_S) or cut.at(now, LINK_S)
+            self.missing += forbidden and reasons[Reason.NONE] > driven
         believed = -self.inside.loop.native_estimate.position[2]
         self.height_error_m = max(self.height_error_m, abs(believed - flight.state.position[2]))
 
@@ -84,14 +131,14 @@ def control(hours: float) -> list[Row]:
     chance, soak = random.Random(SEED), Soak()
     first = 0.0
     while soak.frames * 0.004 < hours * 3600:
-        scenario, last = random_flight(chance)
-        soak.fly(scenario, last + RECOVERED_S)
+        soak.fly(*random_flight(chance), random_times(chance), random_times(chance))
         first = first or resident_mb()
     reasons = soak.inside.reasons
     return [
         Row("control: simulated time", soak.frames * 0.004 / 3600, "h"),
         Row("control: steps in failsafe", sum(reasons.values()) - reasons[Reason.NONE], ""),
         Row("control: steps in failsafe without a failure", soak.unexplained, "", 0),
+        Row("control: steps that drove the servos in a failure", soak.missing, "", 0),
         Row("control: height believed at the end, worst error", soak.height_error_m, "m", 10),
         Row("control: memory grown after the first flight", resident_mb() - first, "MB", 1),
         Row("control: flights that differ when flown again", control_differs(), "", 0, f"seed {SEED}"),
@@ -103,7 +150,8 @@ def control_differs() -> int:
     digests = []
     for _ in range(2):
         soak = Soak()
-        soak.fly(*random_flight(random.Random(SEED)))
+        chance = random.Random(SEED)
+        soak.fly(*random_flight(chance), random_times(chance), random_times(chance))
         digests.append(soak.digest)
     return len(set(digests)) - 1
 

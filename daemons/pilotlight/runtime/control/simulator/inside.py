@@ -28,6 +28,10 @@ class InsideLoop:
         self.loop = ControlLoop(settings)
         self.reasons = dict.fromkeys(Reason, 0)
         self._closed = settings.killswitch.nc_closed_value
+        self.switch_open = False
+        """Whether the kill switch is open now."""
+        self.connected = True
+        """Whether the simulator takes commands now."""
         self._period_ns = 1_000_000_000 // settings.threads.actuator_hz
         self._due_ns = 0
         self._answer = (False, (0.0, 0.0, 0.0, 0.0))
@@ -38,8 +42,11 @@ class InsideLoop:
         now, loop = frame.t_ns, self.loop
         motion = ImuSample(frame.imu_valid, now, *frame.accel, *frame.gyro)
         loop.imu_step(motion, now)
+        restart = loop.watchdog.wants_reinit(now)
+        if restart:
+            loop.watchdog.reinitialised(now)
         if self._recording is not None:
-            self._record(Kind.IMU, now, steps.imu_inputs(motion, restart=False), steps.imu_outputs(loop))
+            self._record(Kind.IMU, now, steps.imu_inputs(motion, restart), steps.imu_outputs(loop))
         measured = (frame.pressure_pa, frame.temperature_c)
         if measured != self._baro:
             self._baro = measured
@@ -50,16 +57,19 @@ class InsideLoop:
         loop.estimator_step(now)
         if self._recording is not None:
             self._record(Kind.ESTIMATOR, now, b"", steps.estimate_outputs(loop.native_estimate))
-        decided = loop.control_step(now, self._closed, None, None)
+        level = 1 - self._closed if self.switch_open else self._closed
+        decided = loop.control_step(now, level, None, None)
         if self._recording is not None:
-            inputs = steps.control_inputs(self._closed, None, None)
+            inputs = steps.control_inputs(level, None, None)
             self._record(Kind.CONTROL, now, inputs, steps.control_outputs(decided))
         if now >= self._due_ns:
             self._due_ns = now + self._period_ns
-            out = loop.actuator_step(now, connected=True)
+            out = loop.actuator_step(now, self.connected)
             self.reasons[out.reason] += 1
             if self._recording is not None:
-                self._record(Kind.ACTUATOR, now, steps.actuator_inputs(True, True), steps.actuator_outputs(out))
+                self._record(
+                    Kind.ACTUATOR, now, steps.actuator_inputs(self.connected, True), steps.actuator_outputs(out)
+                )
             a, b, c, d = (turned(pulse, servo) for pulse, servo in zip(out.pulses, self._settings.servos, strict=True))
             self._answer = (True, (a, b, c, d))
         return ActuatorFrame(frame.seq, now, *self._answer)
