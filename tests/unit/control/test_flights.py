@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import resource
-import time
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,19 +81,46 @@ def test_what_a_process_did_is_in_its_file_to_the_last_step(tmp_path: Path) -> N
     assert rig.warnings() == []
 
 
-def test_the_disk_is_waited_for_once_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_are_taken_while_the_disk_stalls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig(tmp_path)
-    now = 100.0
-    synced: list[int] = []
-    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd).st_size))
-    monkeypatch.setattr(time, "monotonic", lambda: now)
+    stalls, goes_on = threading.Event(), threading.Event()
+
+    def fsync(fd: int) -> None:
+        stalls.set()
+        assert goes_on.wait(20)
+
     rig.flights.follow(rig.process, CONFIG)
-    for _ in range(11):
-        rig.push(1)
+    rig.push(1)
+    rig.flights.write()
+    monkeypatch.setattr(os, "fsync", fsync)
+    disk = threading.Thread(target=rig.flights.sync)
+    disk.start()
+    assert stalls.wait(20)
+    for _ in range(10):
+        rig.push(RING_CAPACITY // 10)
         rig.flights.write()
-        now += 0.25
-    assert len(synced) == 3
-    assert synced == sorted(set(synced))
+    goes_on.set()
+    disk.join()
+    monkeypatch.undo()
+    in_loop(rig.flights.end)
+    found = replay(rig.folder / "flight-000001.rec")
+    assert (found.steps, found.problem) == (5 + 50 * (RING_CAPACITY // 10), "")
+
+
+def test_a_disk_that_refuses_ends_the_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(fd: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    rig = Rig(tmp_path)
+    rig.flights.follow(rig.process, CONFIG)
+    rig.push(1)
+    rig.flights.write()
+    monkeypatch.setattr(os, "fsync", refuse)
+    rig.flights.sync()
+    rig.flights.sync()
+    assert rig.warnings() == [
+        "the recording of the control loop ends before the loop does: [Errno 5] Input/output error"
+    ]
     monkeypatch.undo()
     in_loop(rig.flights.end)
 

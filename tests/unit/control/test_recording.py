@@ -85,6 +85,13 @@ def made(loop: ControlLoop, number: int, now: int) -> list[bytes]:
     return found
 
 
+def test_where_the_servos_are_left_is_part_of_a_recording() -> None:
+    loop = ControlLoop(settings("[servo2]\nfailsafe_norm = -0.5\n", base=CONFIG))
+    step = Step(steps.record(Kind.END, 0, START, b"", steps.end_outputs(loop)))
+    assert step.repeat(loop) == step.outputs
+    assert step.repeat(ControlLoop(settings(base=CONFIG))) != step.outputs
+
+
 def test_what_was_latched_is_part_of_a_recording() -> None:
     loop = ControlLoop(settings(base=CONFIG))
     step = Step(steps.record(Kind.LATCHES, 0, START, steps.latch_inputs(Latch.IO_ERRORS), b""))

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +16,8 @@ from pilotlight.tags import CommandRing
 PREFIX, SUFFIX = "flight-", ".rec"
 MB = 1_000_000
 SYNC_S = 1.0
+"""How often what was written is brought to the disk: a loss of power costs no more."""
+ENDS = "the recording of the control loop ends before the loop does"
 """How often a recording is brought to the disk; a loss of power costs this much of it. Oftener would wear the flash."""
 
 
@@ -38,8 +39,11 @@ def name_of(number: int) -> str:
 
 
 class Flights:
-    """Writes what the process hands over. `write` belongs to a thread beside the asyncio loop, the rest to that; `say`
-    gets a level and a text, from both."""
+    """Writes what the process hands over.
+
+    `write` and `sync` belong to threads beside the asyncio loop, each to one of its own: a disk that stalls does not
+    keep steps from being taken. The rest belongs to that loop. `say` gets a level and a text, from all of them.
+    """
 
     def __init__(self, folder: Path, settings: RecordingSettings, say: Callable[[str, str], None]) -> None:
         self._folder = folder
@@ -49,7 +53,6 @@ class Flights:
         self._taking = threading.Lock()  # while steps are taken: never for long
         self._process: Recorded | None = None
         self._recorder: FlightRecorder | None = None
-        self._synced_s = -SYNC_S
 
     @property
     def wanted(self) -> bool:
@@ -75,27 +78,37 @@ class Flights:
             self._say("INFO", f"the control loop is recorded in {path}")
 
     def write(self) -> None:
-        """Take what has come, and each `SYNC_S` bring it to the disk. At its bound, or when the disk refuses, the
-        recording ends."""
-        with self._disk:
-            with self._taking:
-                recorder = self._recorder
-                problem = _take(recorder)
+        """Take what has come; it does not wait for the disk. At its bound the recording ends."""
+        with self._taking:
+            recorder = self._recorder
+            problem = _take(recorder)
             if recorder is None:
                 return
-            if (now_s := time.monotonic()) - self._synced_s >= SYNC_S:
-                self._synced_s = now_s
-                try:
-                    recorder.sync()
-                except OSError as error:
-                    problem = problem or str(error)
             if not problem and recorder.size >= self._settings.most_mb * MB:
                 problem = f"it has {self._settings.most_mb} MB"
             if problem:
-                with self._taking:
-                    self._recorder = None
+                self._recorder = None
+        if problem:
+            with self._disk:
                 _close(recorder)
-                self._say("WARNING", f"the recording of the control loop ends before the loop does: {problem}")
+            self._say("WARNING", f"{ENDS}: {problem}")
+
+    def sync(self) -> None:
+        """Bring what was written to the disk; when that refuses, the recording ends."""
+        with self._disk:
+            recorder = self._recorder
+            try:
+                if recorder is not None:
+                    recorder.sync()
+                return
+            except OSError as error:
+                problem = str(error)
+            with self._taking:
+                if self._recorder is not recorder or recorder is None:
+                    return  # its end was taken meanwhile, and it is closed there
+                self._recorder = None
+            _close(recorder)
+        self._say("WARNING", f"{ENDS}: {problem}")
 
     def end(self) -> None:
         """The process has ended: take the rest of its steps; the file is closed beside. Call it before the process is

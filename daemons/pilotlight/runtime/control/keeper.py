@@ -10,7 +10,7 @@ from typing import Any
 
 from pilotlight.daemon import StateFile, Typed
 from pilotlight.io.config import IoSettings
-from pilotlight.runtime.control.flights import Flights
+from pilotlight.runtime.control.flights import SYNC_S, Flights
 from pilotlight.runtime.control.latches import ALL, Latch
 from pilotlight.runtime.control.setpoints import SetPoints, Wish
 from pilotlight.runtime.control.statusfile import StatusFile
@@ -70,6 +70,7 @@ class LoopKeeper:
             self._tasks.append(loop.create_task(self._feed()))
         if self._flights.wanted:
             self._tasks.append(loop.create_task(self._record()))
+            self._tasks.append(loop.create_task(self._sync()))
 
     async def close(self) -> None:
         """End the loop, servos in failsafe."""
@@ -106,6 +107,7 @@ class LoopKeeper:
 
     def changed(self) -> None:
         """Of the supervisor: state, fault or process are not what they were."""
+        self._follow()
         self.announce()
 
     def ended(self, reader: SegmentReader | None) -> None:
@@ -150,13 +152,23 @@ class LoopKeeper:
             self._status.write(reader, plan is not None and plan.simulated)
 
     async def _record(self) -> None:
-        """Write the steps of the loop to the disk while it runs."""
+        """Write the steps of the loop while it runs."""
         while True:
-            process, plan = self.supervisor.process, self.supervisor.plan
-            if process is not None and plan is not None:
-                self._flights.follow(process, plan.text)
-                await asyncio.to_thread(self._flights.write)
+            self._follow()
+            await asyncio.to_thread(self._flights.write)
             await asyncio.sleep(IDLE_S)
+
+    async def _sync(self) -> None:
+        """Bring them to the disk."""
+        while True:
+            await asyncio.to_thread(self._flights.sync)
+            await asyncio.sleep(SYNC_S)
+
+    def _follow(self) -> None:
+        """Record the process that runs, if it is to be and is not yet."""
+        process, plan = self.supervisor.process, self.supervisor.plan
+        if self._flights.wanted and process is not None and plan is not None:
+            self._flights.follow(process, plan.text)
 
     async def _feed(self) -> None:
         """Hand the loop what the program asks for, again and again: it does not hold for long."""

@@ -23,6 +23,7 @@ from pilotlight.runtime.control.steps import (
     baro_inputs,
     control_inputs,
     control_outputs,
+    end_outputs,
     estimate_outputs,
     imu_inputs,
     imu_outputs,
@@ -255,6 +256,7 @@ class LoopRunner:
         """Put the servos in failsafe, at the end of the loop, and publish that; whether the servos took it."""
         pulses = self.loop.failsafe_pulses()
         driven = self._devices.drive(pulses)
+        self._record(StepKind.END, now_ns(), b"", end_outputs(self.loop))
         self._tags.set_failsafe(pulses, self.loop.failsafe.active or Reason.COMMAND_TIMEOUT, self.loop.latched)
         self._status()
         self._parts.writer.publish(now_ns())

@@ -26,6 +26,7 @@ _CONTROL: Final = struct.Struct("<bBB")
 _COMMAND: Final = struct.Struct("<BBBBB4d")
 _ACTUATOR: Final = struct.Struct("<BB")
 _PULSES: Final = struct.Struct("<B4I")
+_END: Final = struct.Struct("<4I")
 _ANGLES: Final = struct.Struct("<2d")
 _LATCHES: Final = struct.Struct("<B")
 _UNREADABLE: Final = -1
@@ -41,6 +42,8 @@ class Kind(enum.IntEnum):
     ACTUATOR = 5
     SET_POINTS = 6
     LATCHES = 7
+    END = 8
+    """The loop ends, servos in failsafe."""
 
 
 class StepError(ValueError):
@@ -92,6 +95,11 @@ def actuator_outputs(output: ActuatorOutput) -> bytes:
     return _PULSES.pack(output.reason, *output.pulses)
 
 
+def end_outputs(loop: ControlLoop) -> bytes:
+    """What is left to the servos when the loop ends."""
+    return _END.pack(*loop.failsafe_pulses())
+
+
 def set_point_inputs(roll: float, pitch: float) -> bytes:
     return _ANGLES.pack(roll, pitch)
 
@@ -112,7 +120,7 @@ class Step:
         if len(data) < _HEAD.size:
             raise StepError("a step is shorter than its head")
         kind, end, number, now_ns = _HEAD.unpack_from(data)
-        if not _HEAD.size <= end <= len(data) or not Kind.IMU <= kind <= Kind.LATCHES:
+        if not _HEAD.size <= end <= len(data) or not Kind.IMU <= kind <= Kind.END:
             raise StepError("the head of a step makes no sense")
         self.kind = Kind(kind)
         self.number: int = number
@@ -145,6 +153,8 @@ class Step:
             output = loop.actuator_step(self.now_ns, connected != 0)
             loop.io_errors.report(written != 0)
             return actuator_outputs(output)
+        if kind is Kind.END:
+            return end_outputs(loop)
         if kind is Kind.LATCHES:
             loop.latch(Latch(_LATCHES.unpack(inputs)[0]))
             return b""
