@@ -7,7 +7,8 @@ every adapter, the kernel's i2c-stub included. Raw ioctls are left for what the 
 time and the count of repetitions of an I2C adapter.
 
 The thread that calls waits until the kernel has finished the transfer: 25 µs for 15 bytes at 5 MHz on SPI, 250 µs for
-7 bytes at 400 kHz on I2C, and on I2C never longer than `I2C_LIMIT_MS` for a bus that is held down.
+7 bytes at 400 kHz on I2C. On an I2C bus that is held down it waits up to `I2C_LIMIT_MS`, after what the adapter's
+driver takes to see that the bus is not free: 20 ms in the one of the CM5.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def test_an_estimate_needs_a_valid_sample_and_keeps_nothing_of_a_bad_one() -> No
     assert estimator.step(imu(3), NO_BARO) == other.step(imu(3), NO_BARO)
 
 
-@pytest.mark.parametrize("pressure", [0.0, -5.0, math.nan, math.inf])
+@pytest.mark.parametrize("pressure", [0.0, -5.0, 9.0, 1e300, math.nan, math.inf])
 def test_a_pressure_that_air_cannot_have_is_ignored(pressure: float) -> None:
     estimator = Estimator(0.02, 0.1)
     assert estimator.step(imu(1), BaroSample(True, 1, pressure, 20.0)).position == (0.0, 0.0, 0.0)

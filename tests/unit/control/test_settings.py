@@ -194,6 +194,7 @@ def test_another_host_is_a_choice() -> None:
 def test_hardware_needs_a_sensor_that_is_on_and_fast_enough() -> None:
     assert "samples come 80 ms apart" in refusal('[imu]\naccel_odr = "12.5hz"', HARDWARE)
     assert "switches the sensor off" in refusal('[imu]\ngyro_odr = "power_down"', HARDWARE)
+    assert "a read takes 2.7 ms, more than a quarter" in refusal("[imu]\nspi_speed_hz = 50000", HARDWARE)
     assert ["switches the sensor off" in text for text in warnings('[imu]\ngyro_odr = "off"')] == [True]
 
 

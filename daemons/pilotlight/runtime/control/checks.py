@@ -10,6 +10,7 @@ from pilotlight.runtime.control import pins
 from pilotlight.runtime.control.problems import Problem, error, warning
 from pilotlight.runtime.control.settings import ControlSettings, odr_hz
 
+MOTION_READ_BITS: Final = 8 * (2 + 15)
 LOOPBACK: Final = "127.0.0.1"
 
 
@@ -20,6 +21,7 @@ def examine(settings: ControlSettings) -> list[Problem]:
         *_boxes(settings),
         *_freshness(settings),
         *_imu(settings),
+        *_bus(settings),
         *_servos(settings),
         *_igniter(settings),
         *_net(settings),
@@ -85,6 +87,17 @@ def _imu(settings: ControlSettings) -> Iterator[Problem]:
         elif watchdog.enabled and watchdog.healthy_recovery_samples > 10 * rate:
             text = f"{watchdog.healthy_recovery_samples} samples take more than 10 s at imu.{key} = {name}"
             yield warning("imu_watchdog", "healthy_recovery_samples", text)
+
+
+def _bus(settings: ControlSettings) -> Iterator[Problem]:
+    """A read of the motion sensor holds up the loop: its status, then its values."""
+    if settings.runtime.sim_mode:
+        return
+    read_ms = MOTION_READ_BITS / settings.imu.spi_speed_hz * 1000
+    period_ms = 1000 / settings.threads.imu_hz
+    if read_ms > period_ms / 4:
+        text = f"a read takes {read_ms:.2g} ms, more than a quarter of a period of threads.imu_hz ({period_ms:g} ms)"
+        yield error("imu", "spi_speed_hz", text)
 
 
 def _servos(settings: ControlSettings) -> Iterator[Problem]:

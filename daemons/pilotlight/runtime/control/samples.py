@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import enum
-import math
 from abc import ABC, abstractmethod
 from typing import Final
 
@@ -85,6 +84,12 @@ class ImuSample(Record):
         return (self.ax * 0.0 + self.ay * 0.0 + self.az * 0.0 + self.gx * 0.0 + self.gy * 0.0 + self.gz * 0.0) == 0.0
 
 
+LEAST_PA: Final = 10.0
+"""The air at 80 km."""
+MOST_PA: Final = 200_000.0
+"""More than at the bottom of any mine."""
+
+
 class BaroSample(Record):
     """Pressure in Pa and temperature in °C."""
 
@@ -99,7 +104,7 @@ class BaroSample(Record):
 
     def usable(self) -> bool:
         """Whether it is valid and a pressure that air can have."""
-        return self.valid and 0.0 < self.pressure_pa < math.inf
+        return self.valid and LEAST_PA <= self.pressure_pa <= MOST_PA
 
 
 class Estimate(Record):
