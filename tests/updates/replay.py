@@ -32,6 +32,8 @@ BOOT_CONFIGURATION, DATA = 1, 6
 ROOTS = {2: 4, 3: 5}  # root partition by boot partition
 DIRECTORY_ENTRY = 32
 HASH_BLOCK = 1 << 20
+REPAIR = PROJECT / "rootfs/usr/lib/pilotlight/repair-data"
+"""What every start does with the data partition before it is mounted."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ class Disk:
         start, room = self.partitions[DATA]
         copy_sparse(self.flushed(), start, room, copy)
         try:
-            repaired = in_tools(["e2fsck", "-y", copy])
+            repaired = in_tools([REPAIR, copy])
             assert repaired.returncode in (0, 1), repaired.stdout + repaired.stderr
             return {name: in_tools(["debugfs", "-R", f"cat {name}", copy]).stdout for name in names}
         finally:
