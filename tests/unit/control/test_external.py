@@ -89,14 +89,21 @@ def estimate(t_ms: int, valid: bool = True) -> Estimate:
 
 
 @pytest.mark.parametrize(
-    ("now_ms", "native", "source"),
-    [(10, True, Source.FRESH), (50, True, Source.HELD), (250, True, Source.NATIVE), (250, False, Source.FAILSAFE)],
+    ("now_ms", "native", "native_ms", "source"),
+    [
+        (10, True, 2, Source.FRESH),
+        (50, True, 2, Source.HELD),
+        (250, True, 248, Source.NATIVE),
+        (250, True, 150, Source.NATIVE),
+        (250, True, 149, Source.FAILSAFE),
+        (250, False, 248, Source.FAILSAFE),
+    ],
 )
-def test_whose_estimate_is_used(now_ms: int, native: bool, source: Source) -> None:
-    used, found = select_estimate(estimate(1), estimate(2, native), now_ms * MS, 20, 100)
+def test_whose_estimate_is_used(now_ms: int, native: bool, native_ms: int, source: Source) -> None:
+    used, found = select_estimate(estimate(1), estimate(native_ms, native), now_ms * MS, 20, 100)
     assert found is source
     assert used.valid is (source is not Source.FAILSAFE)
-    assert used.t_ns == {Source.NATIVE: 2 * MS, Source.FAILSAFE: now_ms * MS}.get(source, MS)
+    assert used.t_ns == {Source.NATIVE: native_ms * MS, Source.FAILSAFE: now_ms * MS}.get(source, MS)
 
 
 @pytest.mark.parametrize(("now_ms", "source"), [(5, Source.FRESH), (60, Source.HELD), (250, Source.FAILSAFE)])
