@@ -20,7 +20,7 @@ class Check(enum.IntFlag):
     NO_FAULT = 16
     """No selected channel has a fault and no latch stands."""
     INTERLOCKS = 32
-    """Every interlock tag is true, good and recent."""
+    """Every interlock tag is true, good and recent, and was since the last look."""
     PERSISTENCE = 64
     """The driver of the lines gives them back when their process dies."""
     CONTINUITY = 128
@@ -40,7 +40,7 @@ TEXTS = {
     Check.WATCHDOGS: "the guard or the parent of the firing loop is silent; they are restarted by themselves",
     Check.OUTPUTS_OFF: "an output reads on though it is commanded off; disconnect the matches and check the wiring",
     Check.NO_FAULT: "a selected channel has a fault or the fault latch stands; find the cause, then clear the fault",
-    Check.INTERLOCKS: "an interlock is not true, not good or not recent; see Interlocks in Status",
+    Check.INTERLOCKS: "an interlock does not hold, or did not a moment ago; see Interlocks in Status",
     Check.PERSISTENCE: "outputs would stay on when their process dies; boot with dtparam=strict_gpiod",
     Check.CONTINUITY: "a selected channel has no match connected, or its continuity is not measured",
     Check.CLOCK: "the wall clock is not set, records of shots would be misdated; let the device set its time",

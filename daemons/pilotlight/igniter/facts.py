@@ -9,17 +9,25 @@ from pilotlight.tags import Quality, Readers, SegmentError, SegmentSilent, TagVa
 
 from .checks import Check
 from .held import persistent
+from .scan import FORCES, SEGMENT, STATE, distrust
 
 EARLIEST = 1_767_225_600
 """1 January 2026: a wall clock before it was never set."""
 
 
 class Interlocks:
-    """Tags of other segments that have to be true for anything to be armed. Names are `<segment>.<tag>`."""
+    """Tags of other segments that have to be true for anything to be armed. Names are `<segment>.<tag>`.
+
+    One that was not true for a single publish since the last look does not hold at this one: the stamp of its last
+    change tells, however many changes there were. The same is so of one that is looked at for the first time, and
+    of all after a segment has begun anew.
+    """
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self._names = names
         self._readers = Readers()
+        self._seen: dict[str, tuple[int, ...]] = {}
+        """Of each: the epoch of its segment, and the stamps of what decides, at the last look."""
 
     def failing(self) -> list[str]:
         """Why each interlock that does not hold does not; empty when all hold."""
@@ -31,15 +39,23 @@ class Interlocks:
 
     def _look(self, name: str) -> str:
         segment, _, tag = name.partition(".")
+        asked = (tag, STATE, FORCES) if segment == SEGMENT else (tag,)
         try:
-            (reading,) = self._readers.written(segment).read(tag)
+            reader = self._readers.written(segment)
+            reading, *others = reader.read(*asked)
         except SegmentSilent as error:
             return str(error)
         except (SegmentError, TagValueError, KeyError, OSError) as error:
             return f"it cannot be read ({error})"
+        before = self._seen.get(name)
+        self._seen[name] = now = (reader.epoch, reading.stamp_ns, *(other.stamp_ns for other in others))
+        if others and (trouble := distrust(*(other.value for other in others))):
+            return trouble
         if reading.quality is not Quality.GOOD:
             return f"its quality is {Quality(reading.quality).name}"
-        return "" if reading.value is True else "it is not true"
+        if reading.value is not True:
+            return "it is not true"
+        return "" if now == before else "it was not true all the time since the last look"
 
 
 def failing(interlocks: list[str]) -> Check:

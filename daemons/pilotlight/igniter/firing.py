@@ -17,6 +17,7 @@ from .arming import Cause, Mode
 from .audit import Audit
 from .boxes import POLL_S, Boxes, command_of
 from .channel import MS
+from .checks import Check
 from .commands import Command, Kind
 from .held import Held
 from .job import Job
@@ -67,6 +68,8 @@ class Firing:
         """Why the loop does not run; empty while it does."""
         self.unlocked: list[str] = []
         """Interlocks that do not hold, with the reason."""
+        self.lost: list[str] = []
+        """What did not hold when the cause INTERLOCK last made safe."""
         self.changed: Callable[[], None] = lambda: None
         """Called after every report of the loop."""
         self._log = log
@@ -75,6 +78,8 @@ class Firing:
         self.door = ProgramDoor(arming, arming.program, self.audit) if arming.program is not None else None
         """Where the PLC program asks, if the settings let it."""
         self._interlocks = facts.Interlocks(arming.interlocks)
+        self._told: list[str] = []
+        """What the loop was last told of that makes safe by the cause INTERLOCK."""
         self._pair: Pair | None = None
         self._reader: SegmentReader | None = None
 
@@ -186,13 +191,21 @@ class Firing:
             return
         self._pair.alive()
         try:
-            self._pair.facts(facts.failing(self.unlocked))
+            failing = facts.failing(self.unlocked)
+            self._pair.facts(failing)
         except LoopError as error:
             self._log.error(str(error), event="loop-late")
+            return
+        persists = [checks.TEXTS[Check.PERSISTENCE]] if failing & Check.PERSISTENCE else []
+        self._told = [*self.unlocked, *persists] or self._told
 
     def _heard(self, message: Message) -> None:
         if message.kind is Report.MODE:
-            self.audit.note("mode", mode=Mode(message.number).name, cause=Cause(message.value).name)
+            mode, cause = Mode(message.number), Cause(message.value)
+            entry: dict[str, Any] = {"mode": mode.name, "cause": cause.name}
+            if mode is Mode.SAFE and cause is Cause.INTERLOCK:
+                self.lost = entry["lost"] = self._told
+            self.audit.note("mode", **entry)
         elif message.kind is Report.SHOT:
             shot = Shot.decode(message.text)
             self.shots.append(shot)

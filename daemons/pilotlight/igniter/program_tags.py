@@ -6,11 +6,9 @@ from __future__ import annotations
 from pilotlight.tags import Quality, SegmentError, SegmentReader, TagValueError, Value, now_ns
 
 from .program import NUMBER_MAX, Look, Request
+from .scan import FORCES, SEGMENT, STATE, distrust
 from .settings import ProgramSettings
 
-SEGMENT = "plc"
-STATE, RUNNING = "Scan.State", 2
-FORCES = "Scan.Forces"
 MOST_ROUNDS = 64
 """Calls of `changes` in one look; a program that is always faster loses its session."""
 
@@ -58,13 +56,9 @@ class ProgramTags:
             if snapshot.quality(index) is not Quality.GOOD:
                 raise _Unusable(f"{reader.directory[index].name} is {snapshot.quality(index).name}")
         state, forces = (snapshot.value(reader.directory.index(name)) for name in (STATE, FORCES))
-        now, trouble = now_ns(), ""
-        if now > reader.beat().deadline_ns:
-            trouble = "its segment is not being written"
-        elif state != RUNNING:
-            trouble = "the PLC does not run"
-        elif forces:
-            trouble = "variables of the PLC are forced"
+        now = now_ns()
+        silent = now > reader.beat().deadline_ns
+        trouble = "its segment is not being written" if silent else distrust(state, forces)
         return Look(now, snapshot.stamp(self._indexes[4]), tuple(requests), first, trouble)
 
     def _attach(self) -> SegmentReader:

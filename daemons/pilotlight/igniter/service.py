@@ -166,6 +166,7 @@ class Igniter(Service):
             return own | {"Armed": False, "Mode": "SAFE"}
         pids = Typed("au", list(self._firing.pids))
         own |= views.summary(self._firing.values(), self._firing.unlocked) | {"Processes": pids}
+        own["InterlocksLost"] = Typed("as", self._firing.lost)
         if self._firing.arming.mailboxes is not None:
             sequence, said = self._firing.last_box
             own |= {"MailboxSequence": Typed("t", sequence), "MailboxVerdict": said}

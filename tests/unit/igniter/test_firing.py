@@ -20,6 +20,9 @@ from pilotlight.io.simulated import LEVEL, MAGIC, SimulatedChip
 from pilotlight.tags import SegmentReader, now_ns
 
 from tests.support.daemons import Daemons
+from tests.unit.igniter.test_facts import BEGUN, Plc, plc
+
+__all__ = ["plc"]
 
 KILL, STATUS = 0, (4, 5)
 OUTPUTS = (2, 3)
@@ -200,6 +203,24 @@ def test_disarm_needs_no_session(site: Site) -> None:
     site.fire()
     site.client.call("Disarm")
     assert site.levels() == (False, False)
+
+
+def test_an_interlock_that_is_lost_for_a_scan_switches_off_and_is_named(
+    daemons: Daemons, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plc: Plc
+) -> None:
+    monkeypatch.setattr(f"{__name__}._YAML", _YAML.replace("simulated:", "  interlocks: [plc.Clear]\nsimulated:"))
+    site = Site(daemons)
+    site.fire()
+    plc.scan(Clear=False)
+    plc.scan(Clear=True)
+    site.until_off()
+    site.wait_until(lambda: site.client.call("Status")["Mode"] == "SAFE")
+    status = site.client.call("Status")
+    assert (status["Cause"], status["InterlocksLost"]) == ("INTERLOCK", [f"plc.Clear: {BEGUN}"])
+    entries = [json.loads(line) for line in (tmp_path / "state/igniter/audit.jsonl").read_text().splitlines()]
+    assert [entry["lost"] for entry in entries if "lost" in entry] == [[f"plc.Clear: {BEGUN}"]]
+    site.map.close()
+    site.chip.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP, signal.SIGTERM])
