@@ -6,19 +6,26 @@ from __future__ import annotations
 from pathlib import Path
 
 from pilotlight.io.edges import EdgeInput, SimulatedEdges
-from pilotlight.io.lines import Address, Chip, LineConfig, Request
+from pilotlight.io.lines import Address, Chip, LineConfig, LineError, Request
 from pilotlight.io.simulated import SimulatedChip
 
 from .outputs import simulated_path
 from .settings import ArmingSettings, IgniterSettings
+from .wiring import dangers
 
 PERSISTENCE = Path("/sys/module/pinctrl_rp1/parameters/persist_gpio_outputs")
 
 
 class Held:
-    """The lines, held. The outputs are off from the first moment. Raises LineError; then no line is held."""
+    """The lines, held. The outputs are off from the first moment.
+
+    Raises LineError when they cannot be had, or nothing may be armed with them; then no line is held.
+    """
 
     def __init__(self, settings: IgniterSettings, arming: ArmingSettings) -> None:
+        unsafe = dangers(arming)
+        if unsafe:
+            raise LineError("; ".join(unsafe))
         self._settings = settings
         self._open: list[Request | EdgeInput] = []
         self.numbers = sorted(settings.channels)
@@ -76,7 +83,7 @@ class Held:
     def _watch(self, arming: ArmingSettings) -> EdgeInput:
         kill = arming.kill_switch
         line = LineConfig(
-            "kill switch", kill.chip, kill.line, Address("I", 0, 7), bias=kill.bias, active_low=kill.closed == "low"
+            "kill switch", kill.chip, kill.line, Address("I", 0, 7), bias=kill.pull, active_low=kill.closed == "low"
         )
         simulated = self._settings.simulated
         watched: EdgeInput

@@ -37,12 +37,25 @@ class ChannelSettings(Settings, frozen=True):
 
 
 class KillSwitchSettings(Settings, frozen=True):
-    """The line that has to be closed for anything to be on; ``closed``: its level then."""
+    """The line that has to be closed for anything to be on; ``closed``: its level then.
+
+    ``bias`` is by default the one that draws the line to the other level: a cut wire is an open switch.
+    """
 
     chip: Chip
     line: Line
     closed: Literal["high", "low"] = "high"
-    bias: Bias = "pull-down"
+    bias: Bias | None = None
+
+    @property
+    def opening_pull(self) -> Bias:
+        """The bias under which a line that nothing is connected to reads open."""
+        return "pull-down" if self.closed == "high" else "pull-up"
+
+    @property
+    def pull(self) -> Bias:
+        """The bias that the line is requested with."""
+        return self.bias or self.opening_pull
 
 
 class MailboxSettings(Settings, frozen=True):
