@@ -76,7 +76,7 @@ class Verdict(enum.IntEnum):
 TEXTS = {
     Verdict.ACCEPTED: "accepted",
     Verdict.NO_SESSION: "there is no such session, or its lease has ended; open a session and keep it alive",
-    Verdict.BUSY: "another session holds the lease; wait until it is closed or has ended",
+    Verdict.BUSY: "another session holds the lease, or it is armed through the mailbox; wait until that has ended",
     Verdict.STALE: "the command is too old, or its time lies ahead; make it anew with the present CLOCK_MONOTONIC time",
     Verdict.REPEATED: "the command's sequence number is not above the last one of this session; number every command",
     Verdict.WRONG_STATE: "it is not the time for it: prepare, then arm, then fire; clear faults while safe",

@@ -150,7 +150,7 @@ class Machine:
         if kind is Kind.BOX_ARM:
             return self._box_arm(command)
         if kind is Kind.BOX_FIRE:
-            return self._fire(command) if self._boxed else Verdict.WRONG_STATE
+            return self._box_fire(command)
         if kind is Kind.BOX_CLEAR:
             return self._box_clear()
         refused = self._authentic(command)
@@ -181,7 +181,7 @@ class Machine:
         return Verdict.ACCEPTED
 
     def _open(self, command: Command) -> Verdict:
-        if self.session or not command.session:
+        if self.session or self._boxed or not command.session:
             return Verdict.BUSY
         self.session = command.session
         self._sequence = 0
@@ -245,6 +245,11 @@ class Machine:
         self._boxed = True
         self._armed(0)
         return Verdict.ACCEPTED
+
+    def _box_fire(self, command: Command) -> Verdict:
+        if self.session:
+            return Verdict.BUSY
+        return self._fire(command) if self._boxed else Verdict.WRONG_STATE
 
     def _box_clear(self) -> Verdict:
         if self.session:

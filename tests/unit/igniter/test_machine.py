@@ -238,6 +238,23 @@ def test_the_mailbox_way_arms_in_one_step_unless_a_session_has_the_igniter() -> 
     assert rig.do(Kind.BOX_CLEAR) is Verdict.BUSY
 
 
+def test_mailbox_and_sessions_keep_each_other_out() -> None:
+    rig = Rig(replace(LIMITS, stay_armed=True))
+    rig.tick(10)
+    assert rig.do(Kind.BOX_ARM) is Verdict.ACCEPTED
+    assert rig.do(Kind.OPEN) is Verdict.BUSY, "nobody sees another fire within his session"
+    assert rig.do(Kind.BOX_FIRE, mask=1, durations_ms=(20, 0, 0, 0)) is Verdict.ACCEPTED
+    rig.tick(6)
+    assert rig.do(Kind.OPEN) is Verdict.BUSY, "the mailbox is still armed"
+    assert rig.do(Kind.DISARM) is Verdict.ACCEPTED
+    rig.arm()
+    assert rig.do(Kind.BOX_FIRE, mask=1) is Verdict.BUSY
+    assert rig.do(Kind.BOX_ARM) is Verdict.BUSY
+    assert (rig.outputs, rig.machine.mode) == (0, Mode.ARMED), "the session goes on undisturbed"
+    assert rig.do(Kind.DISARM, session=0) is Verdict.ACCEPTED, "everybody may make safe"
+    assert rig.machine.mode is Mode.SAFE
+
+
 def test_a_box_arming_runs_out() -> None:
     rig = Rig()
     rig.tick(10)
