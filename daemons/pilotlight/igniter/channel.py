@@ -54,6 +54,8 @@ class End(enum.IntEnum):
     """STATUS went low and the settings take that for a fault."""
     ABORTED = 4
     """The outputs were made safe before the window was over."""
+    LOOP_ENDED = 5
+    """The firing loop ended before the window was over; the parent made the record."""
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,8 @@ class Verdict(enum.IntEnum):
     BAD_CHANNELS = 10
     BAD_WINDOW = 11
     REFUSED = 12
+    UNDONE = 13
+    """It was made safe in the tick of the command, before an output was switched on."""
 
 
 TEXTS = {
@@ -87,6 +89,7 @@ TEXTS = {
     Verdict.BAD_CHANNELS: "the channels are none, or one of them is not configured, not armed, or firing already",
     Verdict.BAD_WINDOW: "a window is longer than max_fire_ms allows",
     Verdict.REFUSED: "the channels refuse it; clear their faults first",
+    Verdict.UNDONE: "everything was made safe before an output was switched on; see Cause in Status, then begin anew",
 }
 """What each verdict means and what to do, for people."""
 

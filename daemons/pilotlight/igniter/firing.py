@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pilotlight.daemon import Logger
@@ -81,6 +82,7 @@ class Firing:
         self._told: list[str] = []
         """What the loop was last told of that makes safe by the cause INTERLOCK."""
         self._pair: Pair | None = None
+        self._last_shot = 0
         self._reader: SegmentReader | None = None
 
     @property
@@ -90,7 +92,8 @@ class Firing:
 
     async def start(self) -> None:
         """Start loop and guard. LoopError or OSError when they do not come up; then none of them runs."""
-        self._pair = pair = Pair(job_of(self.arming), self.held, self._heard, self._ended)
+        job = replace(job_of(self.arming), first_shot=self._last_shot + 1)
+        self._pair = pair = Pair(job, self.held, self._heard, self._ended)
         try:
             await pair.ready()
         except LoopError:
@@ -207,15 +210,18 @@ class Firing:
                 self.lost = entry["lost"] = self._told
             self.audit.note("mode", **entry)
         elif message.kind is Report.SHOT:
-            shot = Shot.decode(message.text)
-            self.shots.append(shot)
-            self.audit.note(
-                "shot", number=shot.number, channel=shot.channel, window_ms=shot.window_ms, verdict=verdict(shot),
-                commanded_ns=shot.commanded_ns, on_ns=shot.on_ns, off_ns=shot.off_ns, trace=shot.trace,
-            )  # fmt: skip
+            self._record(Shot.decode(message.text))
         elif message.kind is Report.NOTICE:
             self._log.warning(message.text.rstrip(b"\0").decode(errors="replace"), event="loop-notice")
         self.changed()
+
+    def _record(self, shot: Shot) -> None:
+        """Keep the record of a shot, which nobody has told of before."""
+        self.shots.append(shot)
+        self.audit.note(
+            "shot", number=shot.number, channel=shot.channel, window_ms=shot.window_ms, verdict=verdict(shot),
+            commanded_ns=shot.commanded_ns, on_ns=shot.on_ns, off_ns=shot.off_ns, trace=shot.trace,
+        )  # fmt: skip
 
     def _ended(self, reason: str) -> None:
         self.trouble = reason
@@ -227,5 +233,12 @@ class Firing:
             self._reader.close()
             self._reader = None
         if self._pair is not None:
-            self._pair.close()
-            self._pair = None
+            pair, self._pair = self._pair, None
+            try:
+                pair.close()
+            finally:
+                told = {shot.number for shot in self.shots}
+                for shot in pair.unfinished:
+                    if shot.number not in told:
+                        self._record(shot)
+                self._last_shot = pair.last_shot

@@ -48,6 +48,8 @@ class Job:
     fresh_ns: int = 0
     stay_armed: int = 0
     supervisor_ns: int = 0
+    first_shot: int = 1
+    """The number of the loop's first shot; they go on where those of the loop before ended."""
 
     def rules(self) -> Rules:
         """The rules of the channels."""

@@ -51,7 +51,7 @@ class Loop:
         self._ring = CommandRing.attach(job.ring)
         self._publisher = Publisher(SegmentWriter.attach(job.segment), job.enabled)
         self._teller = Teller(job.reports)
-        self._machine = Machine(job.rules(), job.limits(), job.bank_policy(), job.enabled)
+        self._machine = Machine(job.rules(), job.limits(), job.bank_policy(), job.enabled, job.first_shot)
         self._places = [number for number in range(CHANNELS) if job.enabled >> number & 1]
         self._enabled = job.enabled
         self._written = 0
@@ -100,12 +100,16 @@ class Loop:
         machine.tick(self._read(now, *alive))
         answers = [self._carry_out(commands.decode(data)) for data in waiting]
         self._write(machine.outputs())
+        settled = [(c.number, machine.settled(c, verdict), failing) for c, verdict, failing in answers]
         self._publisher.publish(machine, self._written, now)
         # Only now: who hears that something was done finds the outputs and the segment so.
-        for number, verdict, failing in answers:
+        for number, verdict, failing in settled:
             self._teller.tell(Report.VERDICT, number, int(verdict), int(failing).to_bytes(4, "little"))
         for shot in machine.shots.take():
             self._teller.tell(Report.SHOT, shot.number, text=shot.encode())
+        for channel in range(CHANNELS):
+            if channel not in machine.shots.under_way():
+                self._page.forget(channel)
         if machine.mode is not self._mode:
             self._mode = machine.mode
             self._teller.tell(Report.MODE, int(machine.mode), int(machine.cause))
@@ -134,25 +138,32 @@ class Loop:
         except OSError:
             return None
 
-    def _carry_out(self, command: commands.Command) -> tuple[int, Verdict, Check]:
-        """Number and verdict of a command, and the checks that fail where that is the question."""
+    def _carry_out(self, command: commands.Command) -> tuple[commands.Command, Verdict, Check]:
+        """A command with its verdict, and the checks that fail where that is the question."""
         if command.kind is Kind.REPLY:
             self._publisher.reply(command)
-            return command.number, Verdict.ACCEPTED, Check(0)
+            return command, Verdict.ACCEPTED, Check(0)
         verdict = self._machine.carry_out(command)
         failing = Check(0)
         if verdict is Verdict.CHECKS or command.kind is Kind.LOOK:
             failing = self._machine.failing(command.mask or self._enabled)
-        return command.number, verdict, failing
+        return command, verdict, failing
 
     def _write(self, outputs: int) -> None:
-        """One write for all channels."""
-        if outputs == self._written:
-            return
-        self._page.outputs = outputs | self._written
-        self._outputs.write(sum(1 << place for place, n in enumerate(self._places) if outputs >> n & 1))
+        """One write for all channels, and what the shots come to by it."""
+        self._show_shots()
+        if outputs != self._written:
+            self._page.outputs = outputs | self._written
+            self._outputs.write(sum(1 << place for place, n in enumerate(self._places) if outputs >> n & 1))
+            self._page.outputs = self._written = outputs
         self._machine.shots.written(now_ns(), outputs)
-        self._page.outputs = self._written = outputs
+        self._show_shots()
+
+    def _show_shots(self) -> None:
+        """Show the parent which shots are under way: should this process end, the parent makes their records."""
+        self._page.last_shot = self._machine.shots.last
+        for channel, shot in self._machine.shots.under_way().items():
+            self._page.keep(channel, shot)
 
     def _spread(self, bits: int) -> int:
         """The bits of a request, whose n-th line is the n-th channel that exists, as bits of channels."""

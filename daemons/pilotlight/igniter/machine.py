@@ -20,9 +20,9 @@ from .records import Shots
 class Machine:
     """The state of the igniter. `tick` first, then the commands, then `outputs` says what has to be on."""
 
-    def __init__(self, rules: Rules, limits: Limits, policy: Policy, enabled: int) -> None:
+    def __init__(self, rules: Rules, limits: Limits, policy: Policy, enabled: int, first_shot: int = 1) -> None:
         self.bank = Bank(rules, policy, enabled)
-        self.shots = Shots()
+        self.shots = Shots(first_shot)
         self.mode = Mode.SAFE
         self.cause = Cause.START
         self.session = 0
@@ -89,6 +89,15 @@ class Machine:
             self.make_safe(self._hazard() or Cause.FAULT)
         self._wanted = self.bank.active & self.permitted()
         return self._wanted
+
+    def settled(self, command: Command, verdict: Verdict) -> Verdict:
+        """What has become of a command once `outputs` is known: one that fired in vain was not carried out."""
+        fired = verdict is Verdict.ACCEPTED and command.kind in (Kind.FIRE, Kind.BOX_FIRE)
+        if not fired or not command.mask & ~self._wanted:
+            return verdict
+        self.accepted -= 1
+        self.refused += 1
+        return Verdict.UNDONE
 
     def make_safe(self, cause: Cause) -> None:
         """All off, nothing armed, code and token forgotten."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A page of shared memory in which parent, guard and loop show that they live, and the loop what it has on.
+"""A page of shared memory in which parent, guard and loop show that they live, and the loop what it has on and why.
 
 Each word has one writer. A word is 8 aligned bytes; times are CLOCK_MONOTONIC nanoseconds, 0 before the first.
 """
@@ -9,8 +9,12 @@ from __future__ import annotations
 import mmap
 import os
 
+from .bank import CHANNELS
+from .records import Shot
+
 SIZE = mmap.PAGESIZE
-_PARENT, _GUARD, _LOOP, _OUTPUTS = range(4)
+_PARENT, _GUARD, _LOOP, _OUTPUTS, _LAST_SHOT, _SHOTS = range(6)
+_SHOT_WORDS = 4
 
 
 class Page:
@@ -63,6 +67,37 @@ class Page:
     @outputs.setter
     def outputs(self, mask: int) -> None:
         self._words[_OUTPUTS] = mask
+
+    @property
+    def last_shot(self) -> int:
+        """The number of the loop's last shot."""
+        return self._words[_LAST_SHOT]
+
+    @last_shot.setter
+    def last_shot(self, number: int) -> None:
+        self._words[_LAST_SHOT] = number
+
+    def keep(self, channel: int, shot: Shot) -> None:
+        """Show a shot of `channel` (0 to 3) that is under way."""
+        at = _SHOTS + channel * _SHOT_WORDS
+        # The number last: it tells that the others are the shot's.
+        self._words[at] = 0
+        self._words[at + 1], self._words[at + 2], self._words[at + 3] = shot.commanded_ns, shot.window_ms, shot.on_ns
+        self._words[at] = shot.number
+
+    def forget(self, channel: int) -> None:
+        """There is no shot of the channel under way whose record was not told."""
+        self._words[_SHOTS + channel * _SHOT_WORDS] = 0
+
+    def kept(self) -> list[Shot]:
+        """The shots that the loop has shown and not forgotten."""
+        found = []
+        for channel in range(CHANNELS):
+            at = _SHOTS + channel * _SHOT_WORDS
+            number, commanded_ns, window_ms, on_ns = self._words[at : at + _SHOT_WORDS]
+            if number:
+                found.append(Shot(number, channel + 1, window_ms, commanded_ns, on_ns))
+        return found
 
     def close(self) -> None:
         """Let go of the page."""

@@ -8,6 +8,7 @@ a guard that is stopped at the same moment as the loop.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
 import subprocess
@@ -23,12 +24,14 @@ from pilotlight.io import jobs
 from pilotlight.tags import CommandRing, SegmentWriter, now_ns
 
 from . import commands, guard, reports
+from .channel import End
 from .checks import Check
 from .commands import Command, Kind, Verdict
 from .held import Held
 from .job import Job
 from .page import Page
 from .publisher import tags
+from .records import Shot
 from .reports import Message, Report
 
 JOURNAL = 4096
@@ -73,6 +76,16 @@ class Pair:
         self._page.parent_ns = now_ns()
         self._ring = CommandRing.create(RING, commands.SLOT)
         self._writer = SegmentWriter.create("igniter", tags(), journal=JOURNAL)
+        self.last_shot = job.first_shot - 1
+        """The number of the loop's last shot; right once this is closed."""
+        self.unfinished: list[Shot] = []
+        """Once this is closed: the shots that were under way then, as far as the loop has shown them.
+
+        One that it had told of just before may be among them.
+        """
+        self._off_ns = 0
+        """When all outputs were off for certain after the loop's end; 0 while they are not."""
+        self._reason = "the daemon ended the loop"
         self._stop = os.eventfd(0, os.EFD_CLOEXEC)
         alive, self._alive = os.pipe2(os.O_CLOEXEC)
         self._reports, reporting = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -140,11 +153,22 @@ class Pair:
         self.send(Command(Kind.FACTS, checks=int(failing)))
 
     def close(self) -> None:
-        """End both, all outputs off. Once, in the asyncio thread."""
+        """End both, all outputs off. Once, in the asyncio thread. OSError when an output could not be switched off."""
         os.eventfd_write(self._stop, 1)
         self._thread.join()
-        self._contain()
+        try:
+            self._contain()
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
         self._asyncio.remove_reader(self._reports)
+        self._hear_the_rest()
+        self.last_shot = self._page.last_shot
+        self.unfinished = [
+            replace(shot, off_ns=self._off_ns, ended_ns=self._off_ns, end=End.LOOP_ENDED, cause=self._reason)
+            for shot in self._page.kept()
+        ]
         for child in (self._loop, self._guard):
             child.wait(guard.END_S)
         for descriptor in (self._alive, self._reports, self._loop_fd, self._guard_fd, self._stop):
@@ -163,6 +187,7 @@ class Pair:
             if self._stop in ready:
                 return
             reason = self._end(ready) if ready else self._silence()
+        self._reason = reason
         try:
             self._contain()
         except OSError as error:
@@ -190,11 +215,21 @@ class Pair:
             guard.kill(self._loop_fd)
             guard.kill(self._guard_fd)
             self._held.outputs.write(0)
+        self._off_ns = self._off_ns or now_ns()
+
+    def _hear_the_rest(self) -> None:
+        """Take what the loop has told before its end."""
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self._reports, reports.SIZE * 16):
+                self._split(data)
 
     def _read(self) -> None:
         data = os.read(self._reports, reports.SIZE * 16)
         if not data:
             self._asyncio.remove_reader(self._reports)
+        self._split(data)
+
+    def _split(self, data: bytes) -> None:
         for start in range(0, len(data), reports.SIZE):
             self._take(reports.decode(data[start : start + reports.SIZE]))
 

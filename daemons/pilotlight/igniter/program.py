@@ -69,6 +69,7 @@ class Reply(enum.IntEnum):
     """The program stopped, was silent, has forces or began anew: the session ended, if it had one."""
     FAILED = 17
     """The firing loop gave no verdict."""
+    UNDONE = 18
 
 
 @dataclass(frozen=True)

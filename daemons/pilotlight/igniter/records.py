@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is kept of every shot: when it was commanded, when its output really changed, what STATUS did, how it ended."""
+"""What is kept of every shot: when it was commanded, when its output really changed, what STATUS did, how it ended.
+
+No shot is without a record. One whose firing loop ended has one by the parent, from what the loop had told in the page.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,8 @@ SIZE = _SHOT.size
 class Shot:
     """One channel's shot. Times are CLOCK_MONOTONIC nanoseconds, 0 while unknown; `channel` is 1 to 4.
 
+    `on_ns` is 0 for a shot that was made safe before its output was switched on.
+
     `trace` has the changes of STATUS since the command: microseconds, positive for high and negative for low.
     """
 
@@ -31,8 +36,13 @@ class Shot:
     ended_ns: int = 0
     end: End = End.RUNNING
     cause: str = ""
-    """Why it was aborted."""
+    """Why it was aborted, or the loop ended."""
     trace: list[int] = field(default_factory=list)
+
+    @property
+    def on_ms(self) -> float:
+        """How long its output was on, in milliseconds; 0 when it was not, or that is not known."""
+        return (self.off_ns - self.on_ns) / MS if self.on_ns and self.off_ns else 0.0
 
     def encode(self) -> bytes:
         """The bytes of the record, for the report pipe."""
@@ -55,16 +65,20 @@ class Shot:
 class Shots:
     """The shots that are under way, and those that are over and not yet taken."""
 
-    def __init__(self) -> None:
-        self._count = 0
+    def __init__(self, first: int = 1) -> None:
+        """The next shot has the number `first`."""
+        self.last = first - 1
+        """The number of the last shot."""
         self._open: dict[int, Shot] = {}
         self._levels = [True] * CHANNELS
         self._over: list[Shot] = []
 
     def begin(self, channel: int, now_ns: int, window_ms: int) -> None:
         """Channel `channel` (0 to 3) has been commanded on."""
-        self._count += 1
-        self._open[channel] = Shot(self._count, channel + 1, window_ms, now_ns)
+        # One that ended in this tick: its output was not written in between.
+        self._close(channel, now_ns)
+        self.last += 1
+        self._open[channel] = Shot(self.last, channel + 1, window_ms, now_ns)
         self._levels[channel] = True
 
     def follow(self, now_ns: int, bank: Bank, status: int, cause: str) -> None:
@@ -81,27 +95,47 @@ class Shots:
                 shot.cause = cause if shot.end is End.ABORTED else ""
 
     def written(self, now_ns: int, outputs: int) -> None:
-        """The outputs have just been written: dates the edges, and closes what is over."""
+        """The outputs are as they have to be, once in each tick: dates the edges, and closes what is over."""
         for number, shot in list(self._open.items()):
             if outputs >> number & 1:
                 shot.on_ns = shot.on_ns or now_ns
             elif shot.ended_ns:
-                shot.off_ns = now_ns
-                self._over.append(self._open.pop(number))
+                self._close(number, now_ns)
+
+    def under_way(self) -> dict[int, Shot]:
+        """The shots that are not over, by channel (0 to 3)."""
+        return self._open
 
     def take(self) -> list[Shot]:
         """The shots that are over, each once."""
         over, self._over = self._over, []
         return over
 
+    def _close(self, channel: int, now_ns: int) -> None:
+        shot = self._open.pop(channel, None)
+        if shot is not None:
+            shot.off_ns = now_ns if shot.on_ns else 0
+            self._over.append(shot)
+
 
 def verdict(shot: Shot) -> str:
     """What a shot came to, in words."""
-    on_ms = (shot.off_ns - shot.on_ns) / MS if shot.on_ns else 0.0
+    on = f"{shot.on_ms:.1f} ms"
     return {
         End.RUNNING: "is under way",
-        End.COMPLETED: f"on for {on_ms:.1f} ms, current flowed to the end",
-        End.OPENED: f"burnt open after {on_ms:.1f} ms",
-        End.FAULTED: f"STATUS went low after {on_ms:.1f} ms: open load, overload or overtemperature",
-        End.ABORTED: f"made safe after {on_ms:.1f} ms ({shot.cause})",
+        End.COMPLETED: f"on for {on}, current flowed to the end",
+        End.OPENED: f"burnt open after {on}",
+        End.FAULTED: f"STATUS went low after {on}: open load, overload or overtemperature",
+        End.ABORTED: f"made safe after {on} ({shot.cause})" if shot.on_ns else f"never on ({shot.cause})",
+        End.LOOP_ENDED: f"{_at_most(shot)} ({shot.cause})",
     }[shot.end]
+
+
+def _at_most(shot: Shot) -> str:
+    """What is known of a shot whose loop has ended."""
+    if not shot.off_ns:
+        return "whether it is off is not known: look at the lines"
+    if not shot.on_ns:
+        since_ms = (shot.off_ns - shot.commanded_ns) / MS
+        return f"whether it was on is not known, off by {since_ms:.1f} ms after the command"
+    return f"on for {shot.on_ms:.1f} ms at most"

@@ -40,6 +40,7 @@ _ERRORS: dict[Verdict, type[DaemonError]] = {
     Verdict.BAD_CHANNELS: InvalidArgument,
     Verdict.BAD_WINDOW: InvalidArgument,
     Verdict.REFUSED: NotArmable,
+    Verdict.UNDONE: WrongState,
 }
 
 

@@ -10,7 +10,7 @@ from pilotlight.daemon import Typed
 
 from .arming import Cause, Mode
 from .bank import CHANNELS
-from .channel import MS, Continuity, Fault
+from .channel import Continuity, Fault
 from .checks import FORCEABLE, TEXTS, Check
 from .core import Channel, State
 from .records import Shot, verdict
@@ -76,7 +76,7 @@ def shot(done: Shot) -> dict[str, Any]:
         "Commanded": Typed("t", done.commanded_ns),
         "On": Typed("t", done.on_ns),
         "Off": Typed("t", done.off_ns),
-        "OnTime": (done.off_ns - done.on_ns) / MS if done.on_ns else 0.0,
+        "OnTime": done.on_ms,
         "End": done.end.name,
         "Verdict": verdict(done),
         "Status": Typed("ai", done.trace),

@@ -40,16 +40,20 @@ class Rig:
             alive = {name: self.now for name in ("supervisor_ns", "guard_ns") if name not in changes}
             self.inputs = replace(self.inputs, now_ns=self.now, outputs=changes.get("outputs", self.outputs), **alive)
             self.machine.tick(self.inputs)
-            self._write()
+            self.write()
         return self.outputs
 
     def do(self, kind: Kind, **arguments: Any) -> Verdict:
         """Carry out a command of the session, numbered and stamped unless said otherwise."""
+        verdict = self.machine.carry_out(self.command(kind, **arguments))
+        self.write()
+        return verdict
+
+    def command(self, kind: Kind, **arguments: Any) -> Command:
+        """A command of the session, numbered and stamped unless said otherwise."""
         self.sequence += 1
         given = {"session": SESSION, "sequence": self.sequence, "stamp_ns": self.now} | arguments
-        verdict = self.machine.carry_out(Command(kind, **given))
-        self._write()
-        return verdict
+        return Command(kind, **given)
 
     def keep(self, count: int) -> int:
         """So many ticks with the lease kept."""
@@ -75,9 +79,8 @@ class Rig:
         """Fire with the right token unless said otherwise."""
         return self.do(Kind.FIRE, **({"mask": mask, "durations_ms": (duration,) * 4, "secret": TOKEN} | arguments))
 
-    def _write(self) -> None:
-        wanted = self.machine.outputs()
-        if wanted != self.outputs:
-            self.outputs = wanted
-            self.machine.shots.written(self.now + 1000, wanted)
+    def write(self) -> None:
+        """The end of a tick: the outputs, and what the shots come to by them."""
+        self.outputs = self.machine.outputs()
+        self.machine.shots.written(self.now + 1000, self.outputs)
         self.shots += self.machine.shots.take()

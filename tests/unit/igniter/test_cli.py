@@ -42,7 +42,7 @@ def test_without_asking_it_arms_fires_and_shows_the_record(site: Site, capsys: p
 
 
 class Restarted:
-    """Answers as an igniter whose firing loop was started anew: it numbers its shots from 1 again."""
+    """Answers as an igniter whose daemon was started anew: it numbers its shots from 1 again."""
 
     def __init__(self, interface: str) -> None:
         self.shots = [{"Number": 1, "Channel": 2, "Window": 50, "Commanded": 1, "End": "ABORTED", "Verdict": "old"}]

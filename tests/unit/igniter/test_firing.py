@@ -225,12 +225,15 @@ def test_an_interlock_that_is_lost_for_a_scan_switches_off_and_is_named(
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP, signal.SIGTERM])
 @pytest.mark.parametrize("who", ["loop", "guard", "both", "parent"])
-def test_whoever_dies_or_stops_while_firing_the_outputs_go_off(site: Site, number: int, who: str) -> None:
+def test_whoever_dies_or_stops_while_firing_the_outputs_go_off(
+    site: Site, tmp_path: Path, number: int, who: str
+) -> None:
     if (who, number) in {("guard", signal.SIGTERM), ("both", signal.SIGTERM)}:
         number = signal.SIGABRT  # The guard does not end by SIGTERM.
     loop, guard = site.processes()
     victims = {"loop": [loop], "guard": [guard], "both": [loop, guard], "parent": [site.daemon.pid]}[who]
     site.fire()
+    fired_ns = now_ns()
     for victim in victims:
         os.kill(victim, number)
     assert site.until_off() < WINDOW_MS / 2, "nobody has switched off before the window's end"
@@ -239,4 +242,15 @@ def test_whoever_dies_or_stops_while_firing_the_outputs_go_off(site: Site, numbe
     site.wait_until(lambda: set(site.processes()).isdisjoint({loop, guard, 0}))
     site.wait_until(lambda: site.client.call("Status")["Healthy"])
     assert site.client.call("Status")["Mode"] == "SAFE"
-    assert site.arm(1), "it can be armed again"
+    shots = site.client.call("Shots")
+    numbers = [shot["Number"] for shot in shots]
+    for shot, channel in zip(shots[-2:], (1, 3), strict=True):
+        assert (shot["Channel"], shot["Window"], shot["End"] in ("LOOP_ENDED", "ABORTED")) == (channel, WINDOW_MS, True)
+        assert shot["Commanded"] < fired_ns < shot["Off"] < now_ns()
+    entries = [json.loads(line) for line in (tmp_path / "state/igniter/audit.jsonl").read_text().splitlines()]
+    assert [entry["number"] for entry in entries if entry["event"] == "shot"] == numbers
+    site.fire()
+    site.client.call("Disarm")
+    site.wait_until(lambda: len(site.client.call("Shots")) >= len(shots) + 2)
+    numbers = [shot["Number"] for shot in site.client.call("Shots")]
+    assert numbers == list(range(1, len(numbers) + 1)), "numbers go on in the next loop"

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,14 +22,17 @@ from pilotlight.daemon.settings import parse_settings
 from pilotlight.igniter import commands, guard, job, loop, pair, reports
 from pilotlight.igniter.arming import Inputs
 from pilotlight.igniter.audit import Audit
-from pilotlight.igniter.checks import Check
-from pilotlight.igniter.commands import Command, Kind
+from pilotlight.igniter.channel import End
+from pilotlight.igniter.checks import FORCEABLE, Check
+from pilotlight.igniter.commands import Command, Kind, Verdict
 from pilotlight.igniter.firing import job_of
 from pilotlight.igniter.held import Held, persistent
 from pilotlight.igniter.machine import Machine
 from pilotlight.igniter.outputs import simulated_path
 from pilotlight.igniter.page import Page
 from pilotlight.igniter.publisher import tags
+from pilotlight.igniter.records import Shot
+from pilotlight.igniter.reports import Message, Report
 from pilotlight.igniter.settings import IgniterSettings, arming_conflicts
 from pilotlight.io import jobs
 from pilotlight.io.edges import Edge
@@ -94,6 +98,16 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     yield Bench()
 
 
+TICKS_MAX = 1000
+
+
+class Lively(Page):
+    """A page in which parent and guard live always."""
+
+    parent_ns = property(lambda self: now_ns())
+    guard_ns = property(lambda self: now_ns())
+
+
 def test_an_exception_while_firing_switches_off(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks: list[tuple[bool, bool]] = []
 
@@ -112,10 +126,6 @@ def test_an_exception_while_firing_switches_off(bench: Bench, monkeypatch: pytes
 
 
 def test_a_sign_of_life_that_comes_within_a_tick_is_no_silence(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Lively(Page):
-        parent_ns = property(lambda self: now_ns())
-        guard_ns = property(lambda self: now_ns())
-
     failing: list[Check] = []
 
     def outputs(self: Machine) -> int:
@@ -154,6 +164,74 @@ def test_who_hears_a_verdict_finds_the_outputs_and_the_segment_so(
         loop.Loop(bench.job).run()
     reader.close()
     assert found == [(reports.Report.READY, False, False), (reports.Report.VERDICT, True, True)]
+
+
+def push_fire(bench: Bench) -> None:
+    """Everything up to a shot of channels 1 and 3, for one tick."""
+    chip = SimulatedChip.existing(simulated_path("igniter0"))
+    for line in (0, 4, 5):
+        chip.drive(line, True)
+    chip.close()
+    common = {"session": 5, "secret": 6, "stamp_ns": now_ns(), "checks": int(FORCEABLE), "mask": 0b0101, "token": 6}
+    kinds = (Kind.FACTS, Kind.OPEN, Kind.PREPARE, Kind.ARM, Kind.FIRE)
+    for number, kind in enumerate(kinds, 1):
+        given = common if kind is not Kind.FACTS else {}
+        bench.ring.push(commands.encode(Command(kind, number, sequence=number, **given)))
+
+
+def verdicts(told: list[Message]) -> list[Verdict]:
+    return [Verdict(message.value) for message in told if message.kind is Report.VERDICT]
+
+
+def run_until(bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: Report, **job_of_it: int) -> list[Message]:
+    """Run a loop until the end of the tick in which it tells of this kind; all that it told."""
+    told: list[Message] = []
+    ticks: list[int] = []
+
+    class Telling(reports.Teller):
+        def tell(self, kind: Report, number: int = 0, value: int = 0, text: bytes = b"") -> None:
+            told.append(reports.decode(reports.encode(kind, number, value, text)))
+
+    def wait(self: loop.Loop, until_ns: int) -> bool:
+        if kind in [message.kind for message in told]:
+            raise ArithmeticError
+        ticks.append(until_ns)
+        assert len(ticks) < TICKS_MAX, "it does not tell"
+        return False
+
+    monkeypatch.setattr(loop, "Teller", Telling)
+    monkeypatch.setattr(loop, "Page", Lively)
+    monkeypatch.setattr(loop.Loop, "_wait", wait)
+    with pytest.raises(ArithmeticError):
+        loop.Loop(replace(bench.job, countdown_ns=0, **job_of_it)).run()
+    return told
+
+
+def test_a_shot_that_is_made_safe_in_its_tick_is_undone_and_recorded(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push_fire(bench)
+    bench.ring.push(commands.encode(Command(Kind.DISARM, 6)))
+    told = run_until(bench, monkeypatch, Report.SHOT, first_shot=41)
+    assert verdicts(told) == [*[Verdict.ACCEPTED] * 4, Verdict.UNDONE, Verdict.ACCEPTED]
+    shots = [Shot.decode(message.text) for message in told if message.kind is Report.SHOT]
+    assert [(shot.number, shot.channel, shot.end, shot.on_ns) for shot in shots] == [
+        (41, 1, End.ABORTED, 0), (42, 3, End.ABORTED, 0),
+    ]  # fmt: skip
+    assert bench.page.kept() == [], "the parent has no record to make"
+
+
+def test_the_parent_finds_the_shots_of_a_loop_that_ended(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    push_fire(bench)
+    told = run_until(bench, monkeypatch, Report.MODE, first_shot=41)
+    assert verdicts(told) == [Verdict.ACCEPTED] * 5
+    kept = bench.page.kept()
+    assert [(shot.number, shot.channel, shot.window_ms, shot.end) for shot in kept] == [
+        (41, 1, 200, End.RUNNING), (42, 3, 200, End.RUNNING),
+    ]  # fmt: skip
+    assert all(0 < shot.commanded_ns < shot.on_ns < now_ns() for shot in kept)
+    assert bench.page.last_shot == 42
+    assert bench.levels() == (False, True)
 
 
 def test_the_counts_of_commands_are_in_the_segment(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

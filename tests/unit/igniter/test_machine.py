@@ -12,7 +12,7 @@ from pilotlight.igniter.arming import Cause, Mode
 from pilotlight.igniter.bank import Policy
 from pilotlight.igniter.channel import MS, End, Rules
 from pilotlight.igniter.checks import Check
-from pilotlight.igniter.commands import Kind, Verdict
+from pilotlight.igniter.commands import Command, Kind, Verdict
 from pilotlight.igniter.records import Shot, verdict
 
 from .rig import CODE, LIMITS, TOKEN, Rig
@@ -303,6 +303,50 @@ def test_commands_are_counted_but_not_signs_of_life_and_questions() -> None:
     assert rig.do(Kind.DISARM) is Verdict.ACCEPTED
     assert rig.do(Kind.REFUSED) is Verdict.REFUSED
     assert (machine.accepted, machine.refused) == (4, 3)
+
+
+def test_what_is_fired_and_made_safe_in_one_tick_is_undone_and_has_a_record() -> None:
+    rig = Rig()
+    rig.arm(0b0011)
+    fire = rig.command(Kind.FIRE, mask=0b0011, secret=TOKEN, durations_ms=(100,) * 4)
+    machine, counts = rig.machine, (rig.machine.accepted, rig.machine.refused)
+    assert machine.carry_out(fire) is Verdict.ACCEPTED
+    assert machine.carry_out(Command(Kind.DISARM)) is Verdict.ACCEPTED
+    rig.write()
+    assert rig.outputs == 0
+    assert machine.settled(fire, Verdict.ACCEPTED) is Verdict.UNDONE
+    assert machine.settled(fire, Verdict.WRONG_STATE) is Verdict.WRONG_STATE
+    assert (machine.accepted - counts[0], machine.refused - counts[1]) == (1, 1), "DISARM and FIRE"
+    assert [(shot.channel, shot.end, shot.on_ns, shot.off_ns) for shot in rig.shots] == [
+        (1, End.ABORTED, 0, 0), (2, End.ABORTED, 0, 0),
+    ]  # fmt: skip
+    assert verdict(rig.shots[0]) == "never on (COMMAND)"
+
+
+def test_a_shot_that_follows_at_once_leaves_the_record_of_the_one_before() -> None:
+    rig = Rig(replace(LIMITS, stay_armed=True))
+    rig.arm()
+    rig.fire(duration=20)
+    begun = rig.now
+    rig.keep(4)
+    rig.now += 4 * MS
+    rig.machine.tick(replace(rig.inputs, now_ns=rig.now, supervisor_ns=rig.now, guard_ns=rig.now, outputs=1))
+    assert rig.fire(duration=20) is Verdict.ACCEPTED, "in the tick in which the window of the first is over"
+    assert rig.outputs == 1
+    rig.keep(6)
+    assert [(shot.number, shot.commanded_ns, shot.end) for shot in rig.shots] == [
+        (1, begun, End.COMPLETED), (2, begun + 20 * MS, End.COMPLETED),
+    ]  # fmt: skip
+    assert rig.shots[0].off_ns == begun + 20 * MS
+
+
+def test_the_record_of_a_shot_whose_loop_ended_says_what_is_known() -> None:
+    shot = Shot(7, 1, 100, 1000 * MS, 1001 * MS, 1031 * MS, 1031 * MS, End.LOOP_ENDED, "it was killed")
+    assert verdict(shot) == "on for 30.0 ms at most (it was killed)"
+    never = replace(shot, on_ns=0)
+    assert verdict(never) == "whether it was on is not known, off by 31.0 ms after the command (it was killed)"
+    assert verdict(replace(shot, off_ns=0)) == "whether it is off is not known: look at the lines (it was killed)"
+    assert [found.on_ms for found in (shot, never, replace(shot, off_ns=0))] == [30.0, 0.0, 0.0]
 
 
 def test_a_shot_says_what_happened() -> None:
