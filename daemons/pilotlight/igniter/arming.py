@@ -34,6 +34,8 @@ class Cause(enum.IntEnum):
     CLOCK_BACK = 10
     LINES = 11
     STOP = 12
+    LATE = 13
+    """The loop came too late to switch on."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Limits:
     fresh_ns: int = 500 * MS
     supervisor_ns: int = 500 * MS
     guard_ns: int = 100 * MS
+    late_ns: int = 12 * MS
+    """How long after it has looked the loop may switch something on."""
     stay_armed: bool = False
     """Whether the igniter stays armed when the windows of a command are over."""
 

@@ -62,7 +62,8 @@ class Job:
         """The limits of arming."""
         return Limits(
             self.countdown_ns, self.confirm_ns, self.armed_ns, self.lease_ns, self.fresh_ns,
-            supervisor_ns=self.supervisor_ns, guard_ns=max(GUARD_NS, self.stall_ns), stay_armed=bool(self.stay_armed),
+            supervisor_ns=self.supervisor_ns, guard_ns=max(GUARD_NS, self.stall_ns), late_ns=self.stall_ns,
+            stay_armed=bool(self.stay_armed),
         )  # fmt: skip
 
     def bank_policy(self) -> Policy:

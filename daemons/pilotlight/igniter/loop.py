@@ -122,9 +122,12 @@ class Loop:
             status = self._spread(self._status.read())
         except OSError:
             outputs, status = None, self._enabled
+        return Inputs(now, status, outputs, self._look_at_kill_switch(), parent_ns, guard_ns, self._real_time)
+
+    def _look_at_kill_switch(self) -> bool | None:
         closed = self._read_kill_switch()
         self._closed = closed is True
-        return Inputs(now, status, outputs, closed, parent_ns, guard_ns, self._real_time)
+        return closed
 
     def _read_kill_switch(self) -> bool | None:
         """Whether the kill switch is closed, and was since the last tick; None when it cannot be read.
@@ -153,7 +156,10 @@ class Loop:
         """One write for all channels, and what the shots come to by it."""
         self._show_shots()
         if outputs != self._written:
+            # From here on the guard allows no more than `stall_ns`.
             self._page.outputs = outputs | self._written
+            if outputs & ~self._written:
+                outputs = self._machine.reconsider(now_ns(), self._look_at_kill_switch())
             self._outputs.write(sum(1 << place for place, n in enumerate(self._places) if outputs >> n & 1))
             self._page.outputs = self._written = outputs
         self._machine.shots.written(now_ns(), outputs)

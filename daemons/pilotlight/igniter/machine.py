@@ -9,6 +9,8 @@ CLOCK_MONOTONIC nanoseconds.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .arming import Cause, Inputs, Limits, Mode
 from .bank import Bank, Policy
 from .channel import Continuity, Rules
@@ -89,6 +91,14 @@ class Machine:
             self.make_safe(self._hazard() or Cause.FAULT)
         self._wanted = self.bank.active & self.permitted()
         return self._wanted
+
+    def reconsider(self, now_ns: int, kill_closed: bool | None) -> int:
+        """`outputs` once more, just before one is switched on, by the present time and the kill switch as it is now."""
+        waited = now_ns - self._in.now_ns
+        self._in = replace(self._in, now_ns=now_ns, kill_closed=kill_closed)
+        if not 0 <= waited <= self._limits.late_ns:
+            self.make_safe(Cause.CLOCK_BACK if waited < 0 else Cause.LATE)
+        return self.outputs()
 
     def settled(self, command: Command, verdict: Verdict) -> Verdict:
         """What has become of a command once `outputs` is known: one that fired in vain was not carried out."""

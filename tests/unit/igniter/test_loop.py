@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from pilotlight.daemon.settings import parse_settings
 from pilotlight.igniter import commands, guard, job, loop, pair, reports
-from pilotlight.igniter.arming import Inputs
+from pilotlight.igniter.arming import Cause, Inputs
 from pilotlight.igniter.audit import Audit
 from pilotlight.igniter.channel import End
 from pilotlight.igniter.checks import FORCEABLE, Check
@@ -118,6 +118,7 @@ def test_an_exception_while_firing_switches_off(bench: Bench, monkeypatch: pytes
         return 0b0101
 
     monkeypatch.setattr(Machine, "outputs", outputs)
+    monkeypatch.setattr(Machine, "reconsider", lambda *_: 0b0101)
     with pytest.raises(ArithmeticError):
         loop.Loop(bench.job).run()
     assert ticks == [(False, True), (True, False), (True, False)], "both were on; channel 3 is active low"
@@ -159,6 +160,7 @@ def test_who_hears_a_verdict_finds_the_outputs_and_the_segment_so(
 
     monkeypatch.setattr(loop, "Teller", Listening)
     monkeypatch.setattr(Machine, "outputs", outputs)
+    monkeypatch.setattr(Machine, "reconsider", lambda *_: 0b0001)
     bench.ring.push(commands.encode(Command(Kind.LOOK, mask=1)))
     with pytest.raises(ArithmeticError):
         loop.Loop(bench.job).run()
@@ -221,6 +223,39 @@ def test_a_shot_that_is_made_safe_in_its_tick_is_undone_and_recorded(
     assert bench.page.kept() == [], "the parent has no record to make"
 
 
+@pytest.mark.parametrize("stalls", [False, True])
+def test_just_before_it_switches_on_the_loop_looks_at_switch_and_clock_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, stalls: bool
+) -> None:
+    guarded: list[int] = []
+    on: list[int] = []
+    reconsider, outputs = Machine.reconsider, Machine.outputs
+
+    def late(self: Machine) -> int:
+        wanted = outputs(self)
+        if wanted and not stalls:
+            chip = SimulatedChip.existing(simulated_path("igniter0"))
+            chip.drive(0, False)
+            chip.close()
+        return wanted
+
+    def looked(self: Machine, now: int, closed: bool | None) -> int:
+        guarded.append(bench.page.outputs)
+        on.append(reconsider(self, now + (bench.job.stall_ns if stalls else 0), closed))
+        return on[-1]
+
+    monkeypatch.setattr(Machine, "outputs", late)
+    monkeypatch.setattr(Machine, "reconsider", looked)
+    push_fire(bench)
+    told = run_until(bench, monkeypatch, Report.SHOT)
+    assert guarded == [0b0101], "the guard is told before"
+    assert on == [0]
+    assert verdicts(told)[-1] is Verdict.UNDONE
+    assert {Shot.decode(message.text).on_ns for message in told if message.kind is Report.SHOT} == {0}
+    with closing(SegmentReader.open("igniter")) as reader:
+        assert reader.read("Cause")[0].value == (Cause.LATE if stalls else Cause.KILL_SWITCH)
+
+
 def test_the_parent_finds_the_shots_of_a_loop_that_ended(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     push_fire(bench)
     told = run_until(bench, monkeypatch, Report.MODE, first_shot=41)
@@ -278,6 +313,7 @@ def test_the_end_of_the_parent_ends_the_loop_with_outputs_off(bench: Bench, monk
         return 0b0001
 
     monkeypatch.setattr(Machine, "outputs", outputs)
+    monkeypatch.setattr(Machine, "reconsider", lambda *_: 0b0001)
     with pytest.raises(loop.ParentEnded):
         loop.Loop(bench.job).run()
     assert bench.levels() == (False, True)

@@ -305,6 +305,30 @@ def test_commands_are_counted_but_not_signs_of_life_and_questions() -> None:
     assert (machine.accepted, machine.refused) == (4, 3)
 
 
+@pytest.mark.parametrize(
+    ("waited_ns", "closed", "cause"),
+    [
+        (MS, False, Cause.KILL_SWITCH),
+        (MS, None, Cause.KILL_SWITCH),
+        (12 * MS + 1, True, Cause.LATE),
+        (-1, True, Cause.CLOCK_BACK),
+        (12 * MS, True, None),
+    ],
+)
+def test_what_has_changed_since_the_tick_began_keeps_an_output_from_being_switched_on(
+    waited_ns: int, closed: bool | None, cause: Cause | None
+) -> None:
+    rig = Rig()
+    rig.arm()
+    fire = rig.command(Kind.FIRE, mask=1, secret=TOKEN, durations_ms=(100,) * 4)
+    assert rig.machine.carry_out(fire) is Verdict.ACCEPTED
+    assert rig.machine.outputs() == 1
+    assert rig.machine.reconsider(rig.now + waited_ns, closed) == (1 if cause is None else 0)
+    if cause is not None:
+        assert (rig.machine.mode, rig.machine.cause) == (Mode.SAFE, cause)
+        assert rig.machine.settled(fire, Verdict.ACCEPTED) is Verdict.UNDONE
+
+
 def test_what_is_fired_and_made_safe_in_one_tick_is_undone_and_has_a_record() -> None:
     rig = Rig()
     rig.arm(0b0011)
