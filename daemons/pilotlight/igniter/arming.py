@@ -36,6 +36,8 @@ class Cause(enum.IntEnum):
     STOP = 12
     LATE = 13
     """The loop came too late to switch on."""
+    SWITCHED_OFF = 14
+    """An output read off though it was commanded on: guard or parent, or somebody else, has switched it off."""
 
 
 @dataclass(frozen=True)

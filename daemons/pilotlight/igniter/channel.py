@@ -56,6 +56,8 @@ class End(enum.IntEnum):
     """The outputs were made safe before the window was over."""
     LOOP_ENDED = 5
     """The firing loop ended before the window was over; the parent made the record."""
+    UNJUDGED = 6
+    """The window was over before STATUS meant anything: whether current flowed is not known."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ class Channel:
         self.continuity = Continuity.UNKNOWN
         self.end = End.RUNNING
         """How the last window ended; RUNNING until one did."""
+        self._judged = False
+        """Whether STATUS has meant something while it was on."""
         self._set_ns = 0
         self._end_ns = 0
         self._sample = Continuity.UNKNOWN
@@ -109,6 +113,7 @@ class Channel:
             return False
         self._set(now_ns, True)
         self.end = End.RUNNING
+        self._judged = False
         self._end_ns = now_ns + window * MS
         self.state = ChannelState.FIRING
         return True
@@ -125,12 +130,13 @@ class Channel:
     def update(self, now_ns: int, status: bool) -> None:
         """Take one sample of STATUS and the time: ends the window, finds faults, measures continuity."""
         settled = now_ns - self._set_ns >= self._rules.settle_ns
+        self._judged = self._judged or (settled and self.on)
         if settled and not status:
             self._low(now_ns)
         if settled and not self.on and self._rules.off_means_open:
             self._measure(Continuity.PRESENT if status else Continuity.OPEN)
         if self.state is ChannelState.FIRING and now_ns >= self._end_ns:
-            self._finish(now_ns, ChannelState.ARMED_IDLE, End.COMPLETED)
+            self._finish(now_ns, ChannelState.ARMED_IDLE, End.COMPLETED if self._judged else End.UNJUDGED)
 
     def remaining_ms(self, now_ns: int) -> int:
         """What is left of the window, rounded up; 0 when not firing."""

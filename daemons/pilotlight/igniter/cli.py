@@ -160,7 +160,7 @@ def _fire(options: argparse.Namespace, client: Client) -> int:
 
 
 def _wait_for_shots(client: Client, start: int, count: int) -> int:
-    """Show the records of `count` shots since `start`; 1 when one was not on to its end, or did not come."""
+    """Show the records of `count` shots since `start`; 1 when one did not end in good order, or did not come."""
     end = time.monotonic() + SHOT_S
     while time.monotonic() < end:
         fresh = [shot for shot in client.call("Shots") if shot["Commanded"] > start]

@@ -46,6 +46,8 @@ class Machine:
         self._wanted = 0
         self._stray = True
         """Whether an output could not be read back, or read on at the start of this tick though it was off."""
+        self._dropped = False
+        """Whether an output read off at the start of this tick though it was on."""
 
     @property
     def inputs(self) -> Inputs:
@@ -61,6 +63,9 @@ class Machine:
         """One step in time: whatever forbids being armed makes safe, windows end, faults are found."""
         back = inputs.now_ns < self._in.now_ns
         self._stray = inputs.outputs is None or bool(inputs.outputs & ~self._wanted)
+        self._dropped = inputs.outputs is not None and bool(self._wanted & ~inputs.outputs)
+        if inputs.outputs is not None:
+            self.shots.read(inputs.now_ns, inputs.outputs)
         self._in = inputs
         now = inputs.now_ns
         cause = Cause.CLOCK_BACK if back else self._hazard()
@@ -315,6 +320,8 @@ class Machine:
             return Cause.INTERLOCK
         if self._stray:
             return Cause.LINES
+        if self._dropped:
+            return Cause.SWITCHED_OFF
         if not self._boxed and (not self.session or now >= self._lease_end):
             return Cause.LEASE
         if self.mode is Mode.ARMED and now >= self._armed_end:

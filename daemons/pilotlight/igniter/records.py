@@ -22,7 +22,8 @@ SIZE = _SHOT.size
 class Shot:
     """One channel's shot. Times are CLOCK_MONOTONIC nanoseconds, 0 while unknown; `channel` is 1 to 4.
 
-    `on_ns` is 0 for a shot that was made safe before its output was switched on.
+    `on_ns` is 0 for a shot that was made safe before its output was switched on. `off_ns` is when the output was
+    written off, or read off, if that was before.
 
     `trace` has the changes of STATUS since the command: microseconds, positive for high and negative for low.
     """
@@ -81,6 +82,12 @@ class Shots:
         self._open[channel] = Shot(self.last, channel + 1, window_ms, now_ns)
         self._levels[channel] = True
 
+    def read(self, now_ns: int, outputs: int) -> None:
+        """The levels that were read back: an output that is off, though nobody here has written it, is so since now."""
+        for number, shot in self._open.items():
+            if shot.on_ns and not outputs >> number & 1:
+                shot.off_ns = shot.off_ns or now_ns
+
     def follow(self, now_ns: int, bank: Bank, status: int, cause: str) -> None:
         """Note changes of STATUS and the end of windows."""
         for number, shot in list(self._open.items()):
@@ -114,7 +121,7 @@ class Shots:
     def _close(self, channel: int, now_ns: int) -> None:
         shot = self._open.pop(channel, None)
         if shot is not None:
-            shot.off_ns = now_ns if shot.on_ns else 0
+            shot.off_ns = shot.off_ns or (now_ns if shot.on_ns else 0)
             self._over.append(shot)
 
 
@@ -124,6 +131,7 @@ def verdict(shot: Shot) -> str:
     return {
         End.RUNNING: "is under way",
         End.COMPLETED: f"on for {on}, current flowed to the end",
+        End.UNJUDGED: f"on for {on}, too short for STATUS: whether current flowed is not known",
         End.OPENED: f"burnt open after {on}",
         End.FAULTED: f"STATUS went low after {on}: open load, overload or overtemperature",
         End.ABORTED: f"made safe after {on} ({shot.cause})" if shot.on_ns else f"never on ({shot.cause})",

@@ -141,6 +141,8 @@ def arming_conflicts(settings: IgniterSettings) -> list[str]:
     found += [f"channel {n} has no `status` line" for n, c in settings.channels.items() if c.status is None]
     if arming.default_fire_ms > arming.max_fire_ms:
         found.append("`default_fire_ms` is above `max_fire_ms`")
+    if arming.default_fire_ms <= arming.settle_ms:
+        found.append("`default_fire_ms` is not above `settle_ms`: STATUS would say nothing of any such shot")
     found += _program_conflicts(settings, arming)
     users: dict[tuple[str, int], str] = {}
     for name, chip, line in _lines(settings, arming):

@@ -380,6 +380,7 @@ def test_children_import_nothing_slow() -> None:
         (", status: 5", "", "channel 3 has no `status` line"),
         ("3: {chip: igniter0", "3: {chip: other", "on one chip"),
         ("priority: 0", "default_fire_ms: 3000", "above"),
+        ("priority: 0", "settle_ms: 200", "STATUS would say nothing"),
         ("priority: 0", "program: {channels: [1, 2]}", "names channel 2, which is not configured"),
         ("priority: 0", "program: {channels: [1], life: plc.IgniterWindow}", "uses plc.IgniterWindow for two purposes"),
         ("priority: 0", "program: {channels: [1], silent_ms: 501}", "above `fresh_ms`"),

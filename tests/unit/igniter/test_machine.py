@@ -329,6 +329,29 @@ def test_what_has_changed_since_the_tick_began_keeps_an_output_from_being_switch
         assert rig.machine.settled(fire, Verdict.ACCEPTED) is Verdict.UNDONE
 
 
+def test_a_shot_that_is_over_before_status_means_anything_is_not_judged() -> None:
+    rig = Rig(replace(LIMITS, stay_armed=True), rules=Rules(settle_ns=20 * MS, off_means_open=True))
+    rig.arm()
+    for window, end in ((16, End.UNJUDGED), (40, End.COMPLETED), (16, End.UNJUDGED)):
+        assert rig.fire(duration=window) is Verdict.ACCEPTED
+        rig.keep(12)
+        assert rig.shots[-1].end is end
+    assert verdict(rig.shots[0]) == "on for 16.0 ms, too short for STATUS: whether current flowed is not known"
+
+
+def test_an_output_that_somebody_else_switches_off_makes_safe_and_is_recorded_from_then() -> None:
+    rig = Rig()
+    rig.arm()
+    rig.fire(0b0011, 1000)
+    rig.keep(3)
+    assert rig.tick(outputs=0b0001) == 0, "the other one goes off, too"
+    off = rig.now
+    assert (rig.machine.mode, rig.machine.cause) == (Mode.SAFE, Cause.SWITCHED_OFF)
+    assert [(shot.channel, shot.end, shot.cause, shot.off_ns) for shot in rig.shots] == [
+        (1, End.ABORTED, "SWITCHED_OFF", off + 1000), (2, End.ABORTED, "SWITCHED_OFF", off),
+    ]  # fmt: skip
+
+
 def test_what_is_fired_and_made_safe_in_one_tick_is_undone_and_has_a_record() -> None:
     rig = Rig()
     rig.arm(0b0011)
