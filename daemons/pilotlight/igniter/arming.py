@@ -38,6 +38,8 @@ class Cause(enum.IntEnum):
     """The loop came too late to switch on."""
     SWITCHED_OFF = 14
     """An output read off though it was commanded on: guard or parent, or somebody else, has switched it off."""
+    CONTINUITY = 15
+    """A match that was there when it was armed is no more."""
 
 
 @dataclass(frozen=True)

@@ -166,6 +166,9 @@ class Channel:
         self.on = on
         self._set_ns = now_ns
         self._samples = 0
+        if on:
+            # It is not measured while on, and what burns is another match afterwards.
+            self.continuity = self._sample = Continuity.UNKNOWN
 
     def _measure(self, sample: Continuity) -> None:
         self._samples = self._samples + 1 if sample is self._sample else 1

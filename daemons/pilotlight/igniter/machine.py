@@ -41,6 +41,8 @@ class Machine:
         self._armed_end = 0
         self._selected = 0
         self._forced = Check(0)
+        self._connected = 0
+        """The channels that were armed because their match is there, and have not fired since."""
         self._secret = 0
         self._boxed = False
         self._wanted = 0
@@ -77,6 +79,8 @@ class Machine:
         self.bank.update(now, inputs.status)
         if (self.mode is Mode.ARMED and not self.bank.armed) or (self.mode is Mode.ARMING and self.bank.latched):
             self.make_safe(Cause.FAULT)
+        if self.mode is Mode.ARMED and not self.bank.active and self._absent(self._connected):
+            self.make_safe(Cause.CONTINUITY)
         self.shots.follow(now, self.bank, inputs.status, self.cause.name)
         if self.mode is Mode.ARMED and firing and not self.bank.active and not self._limits.stay_armed:
             self.make_safe(Cause.FIRED)
@@ -118,7 +122,7 @@ class Machine:
         """All off, nothing armed, code and token forgotten."""
         self.mode = Mode.SAFE
         self.cause = cause
-        self._secret = self._selected = 0
+        self._secret = self._selected = self._connected = 0
         self._forced = Check(0)
         self._boxed = False
         if self.bank.armed or self.bank.active:
@@ -141,8 +145,8 @@ class Machine:
             found |= Check.NO_FAULT
         if not inputs.real_time:
             found |= Check.REAL_TIME
-        connected = [channel.continuity is Continuity.PRESENT for channel in bank.channels]
-        if not self._measured or any(selected >> n & 1 and not present for n, present in enumerate(connected)):
+        present = [channel.continuity is Continuity.PRESENT for channel in bank.channels]
+        if not self._measured or any(selected >> n & 1 and not found for n, found in enumerate(present)):
             found |= Check.CONTINUITY
         return found
 
@@ -267,6 +271,7 @@ class Machine:
             return Verdict.REFUSED
         self._selected = selected
         self._boxed = True
+        self._forced = Check(command.checks) & FORCEABLE
         self._armed(0)
         return Verdict.ACCEPTED
 
@@ -286,6 +291,7 @@ class Machine:
         self.mode = Mode.ARMED
         self._secret = token
         self._armed_end = self.now_ns + self._limits.armed_ns
+        self._connected = 0 if self._forced & Check.CONTINUITY else self._selected
 
     def _fire(self, command: Command) -> Verdict:
         mask, now = command.mask, self.now_ns
@@ -299,10 +305,15 @@ class Machine:
             return Verdict.BAD_WINDOW
         if not self.bank.fire(now, mask, command.durations_ms):
             return Verdict.BAD_CHANNELS
+        self._connected &= ~mask
         for number, window in enumerate(windows):
             if mask >> number & 1:
                 self.shots.begin(number, now, window)
         return Verdict.ACCEPTED
+
+    def _absent(self, mask: int) -> bool:
+        """Whether a channel of `mask` has been found without a match."""
+        return any(mask >> n & 1 and c.continuity is Continuity.OPEN for n, c in enumerate(self.bank.channels))
 
     def _watched(self) -> bool:
         limits, inputs = self._limits, self._in

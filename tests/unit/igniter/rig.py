@@ -62,16 +62,16 @@ class Rig:
             self.tick()
         return self.outputs
 
-    def prepare(self, mask: int = 0b1111, forced: int = 0) -> Verdict:
-        """A session and the first step of arming."""
-        self.tick(10)
+    def prepare(self, mask: int = 0b1111, forced: int = 0, **changes: Any) -> Verdict:
+        """A session and the first step of arming, ten ticks later."""
+        self.tick(10, **changes)
         if not self.machine.session:
             assert self.do(Kind.OPEN) is Verdict.ACCEPTED
         return self.do(Kind.PREPARE, mask=mask, checks=forced, secret=CODE)
 
-    def arm(self, mask: int = 0b1111) -> None:
+    def arm(self, mask: int = 0b1111, forced: int = 0) -> None:
         """Both steps."""
-        assert self.prepare(mask) is Verdict.ACCEPTED
+        assert self.prepare(mask, forced) is Verdict.ACCEPTED
         self.keep(26)
         assert self.do(Kind.ARM, secret=CODE, token=TOKEN) is Verdict.ACCEPTED
 

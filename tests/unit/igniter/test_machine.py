@@ -282,7 +282,7 @@ def test_no_arming_that_is_followed_at_once_by_firing_is_lost() -> None:
     rig.tick(10)
     rig.do(Kind.OPEN)
     for _ in range(2000):
-        assert rig.do(Kind.PREPARE, mask=1, secret=CODE) is Verdict.ACCEPTED
+        assert rig.do(Kind.PREPARE, mask=1, checks=int(Check.CONTINUITY), secret=CODE) is Verdict.ACCEPTED
         assert rig.do(Kind.ARM, secret=CODE, token=TOKEN) is Verdict.ACCEPTED
         assert rig.fire(duration=1) is Verdict.ACCEPTED
         rig.tick()
@@ -327,6 +327,47 @@ def test_what_has_changed_since_the_tick_began_keeps_an_output_from_being_switch
     if cause is not None:
         assert (rig.machine.mode, rig.machine.cause) == (Mode.SAFE, cause)
         assert rig.machine.settled(fire, Verdict.ACCEPTED) is Verdict.UNDONE
+
+
+def test_a_channel_that_has_fired_is_not_armed_before_it_was_measured_again() -> None:
+    rig = Rig(replace(LIMITS, countdown_ns=0))
+    rig.arm()
+    rig.fire(duration=8)
+    rig.keep(2)
+    assert rig.machine.mode is Mode.SAFE
+    for status, expected in ((0b1110, Verdict.CHECKS), (0b1111, Verdict.ACCEPTED)):
+        assert rig.prepare(0b0001, status=status) is expected, "the match burnt, and another one was connected"
+
+
+@pytest.mark.parametrize("kind", [Kind.ARM, Kind.BOX_ARM])
+def test_a_match_that_is_lost_while_armed_makes_safe_unless_its_check_was_forced(kind: Kind) -> None:
+    for forced, cause in ((0, Cause.CONTINUITY), (int(Check.CONTINUITY), None)):
+        rig = Rig()
+        if kind is Kind.ARM:
+            rig.arm(0b0011, forced)
+        else:
+            rig.tick(10)
+            assert rig.do(kind, checks=forced) is Verdict.ACCEPTED
+        rig.keep(3)
+        rig.tick(4, status=0b1101)
+        assert rig.machine.mode is Mode.ARMED, "a sample is no measurement"
+        rig.tick(status=0b1101)
+        expected = (Mode.ARMED, Cause.START) if cause is None else (Mode.SAFE, cause)
+        assert (rig.machine.mode, rig.machine.cause) == expected
+
+
+def test_a_match_that_has_fired_may_be_gone_and_the_others_stay_armed() -> None:
+    rig = Rig(replace(LIMITS, stay_armed=True))
+    rig.arm(0b0011)
+    rig.fire(0b0001, 20)
+    rig.keep(6)
+    rig.inputs = replace(rig.inputs, status=0b1110)
+    rig.keep(20)
+    assert rig.machine.mode is Mode.ARMED
+    rig.fire(0b0010, 200)
+    rig.inputs = replace(rig.inputs, status=0b1010)
+    rig.keep(20)
+    assert rig.machine.mode is Mode.ARMED, "channel 3 was not selected"
 
 
 def test_a_shot_that_is_over_before_status_means_anything_is_not_judged() -> None:
