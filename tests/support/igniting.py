@@ -148,7 +148,7 @@ def fires_by_program(site: Site, editor: Editor) -> None:
     assert shots(site) == [(1, 300, "COMPLETED")]
     audit = run(site.appliance, "tail -n 40 /data/pilotlight/igniter/audit.jsonl")
     entries = [json.loads(line) for line in audit.splitlines()]
-    done = [entry for entry in entries if entry.get("by") == "the PLC program"][-5:]
+    done = [entry for entry in entries if (entry["event"], entry.get("by")) == ("command", "the PLC program")][-5:]
     assert [entry["command"] for entry in done] == ["OPEN", "PREPARE", "ARM", "FIRE", "CLOSE"]
     site.appliance.set_input(False)
 

@@ -157,6 +157,13 @@ class Endpoint:
         except RuntimeError:
             answer.fail(Unavailable(f"{self._service.interface} is stopping; nothing was done"))
 
+    def _check(self, who: Caller, group: str, name: str) -> None:
+        try:
+            who.check(group, name)
+        except NotPermitted:
+            self._service.denied(name, group, who)
+            raise
+
     def _property(self, answer: Answer, method: str, arguments: tuple[str, ...]) -> None:
         try:
             answer.send(self._read(method, *arguments))
@@ -178,7 +185,7 @@ class Endpoint:
             function = getattr(self._service, name)
             group = command_group(function)
             if group is not None:
-                who.check(group, name)
+                self._check(who, group, name)
             if is_deferred(function):
                 function(answer, *arguments)
                 return

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, overload
 
 from .. import __version__
-from .identity import OPERATOR_GROUP
+from .identity import OPERATOR_GROUP, Caller
 from .interface import Emits, Interface, parse
 from .variant import Typed, pack, pack_all
 
@@ -112,6 +112,9 @@ class Service:
     def details(self) -> dict[str, Any]:
         """The daemon's own keys of ``Status``."""
         return {}
+
+    def denied(self, method: str, group: str, who: Caller) -> None:
+        """Called when ``who`` is not in the group that a command is for, who gets NotPermitted: for an audit."""
 
     def changed(self, *names: str) -> None:
         """Announce changed properties as the interface file asks: with the value, as invalidated, or not at

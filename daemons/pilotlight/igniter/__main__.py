@@ -91,7 +91,7 @@ async def _hold(context: Context, settings: IgniterSettings, why: str) -> None:
             if retry:
                 requested = context.loop.time()
             channels = outputs.check(request=retry)
-            segment.publish(channels)
+            segment.publish(channels, service.refused)
             if service.update(channels):
                 for reason in service.problems():
                     context.log.error(reason, event="channel-fault")

@@ -55,6 +55,10 @@ UNCOUNTED = frozenset({Kind.KEEP, Kind.FACTS, Kind.LOOK, Kind.REPLY})
 """What counts neither as accepted nor as refused: signs of life, questions, and what the parent tells."""
 
 
+DANGEROUS = frozenset({Kind.ARM, Kind.FIRE, Kind.BOX_ARM, Kind.BOX_FIRE})
+"""What arms or fires: it is on record before it is done."""
+
+
 class Verdict(enum.IntEnum):
     """The answer to a command."""
 
@@ -108,6 +112,11 @@ class Command:
     stamp_ns: int = 0
     token: int = 0
     durations_ms: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+
+def numbers_of(mask: int) -> list[int]:
+    """The channel numbers of a mask, 1 to 4."""
+    return [number + 1 for number in range(4) if mask >> number & 1]
 
 
 def encode(command: Command) -> bytes:

@@ -19,7 +19,7 @@ from .audit import Audit
 from .boxes import POLL_S, Boxes, command_of
 from .channel import MS
 from .checks import Check
-from .commands import Command, Kind
+from .commands import DANGEROUS, UNCOUNTED, Command, Kind, numbers_of
 from .held import Held
 from .job import Job
 from .pair import Answer, LoopError, Pair
@@ -56,6 +56,11 @@ def job_of(arming: ArmingSettings) -> Job:
     )  # fmt: skip
 
 
+def _said(answer: Answer) -> str:
+    reasons = f": {checks.explain(answer.failing)}" if answer.failing else ""
+    return answer.verdict.name + reasons
+
+
 class Firing:
     """Runs the children until it is closed. All in the asyncio thread."""
 
@@ -74,6 +79,7 @@ class Firing:
         self.changed: Callable[[], None] = lambda: None
         """Called after every report of the loop."""
         self._log = log
+        self._in_order = asyncio.Lock()
         self.last_box = (0, "")
         """Sequence number and verdict of the last command of the mailbox."""
         self.door = ProgramDoor(arming, arming.program, self.audit) if arming.program is not None else None
@@ -126,7 +132,7 @@ class Firing:
     async def serve_program(self, stop: asyncio.Event) -> None:
         """Serve the PLC program until `stop`, if the settings let it arm."""
         if self.door is not None:
-            await self.door.serve(self.ask, lambda: self.pids[0], stop)
+            await self.door.serve(self.order, lambda: self.pids[0], stop)
 
     async def serve_boxes(self, boxes: Boxes, forced: tuple[str, ...], stop: asyncio.Event) -> None:
         """Carry out what comes through the mailboxes, one command at a time, and publish the status, until `stop`."""
@@ -136,8 +142,7 @@ class Firing:
                 await self._serve_box(boxes, force)
             except ValueError as error:
                 self.last_box = (self.last_box[0], str(error))
-                self.audit.note("mailbox", verdict=str(error))
-                self.count_refused()
+                self.refuse("", str(error), by="the mailbox")
             boxes.publish(self.values(), now_ns())
             try:
                 await asyncio.wait_for(stop.wait(), POLL_S)
@@ -150,14 +155,38 @@ class Firing:
         if message is None or command is None:
             return
         try:
-            answer = await self.ask(command)
-            said = answer.verdict.name
-            if answer.failing:
-                said += f": {checks.explain(answer.failing)}"
+            answer = await self.order(command, by="the mailbox", message=message.seq)
+            said = _said(answer)
         except LoopError as error:
             said = str(error)
         self.last_box = (message.seq, said)
-        self.audit.note("mailbox", command=command.kind.name, mask=command.mask, sequence=message.seq, verdict=said)
+
+    async def order(self, command: Command, **who: Any) -> Answer:
+        """Have somebody's command carried out and audited; `who` goes into its entries. LoopError as `ask`.
+
+        What arms or fires is on the disk before it is sent. Commands are sent in the order of the calls, but one that
+        makes safe waits for nobody.
+        """
+        entry = {
+            **who, "command": command.kind.name, "channels": numbers_of(command.mask),
+            "durations_ms": list(command.durations_ms), "forced": checks.names(Check(command.checks)),
+            "sequence": command.sequence,
+        }  # fmt: skip
+        if command.kind is not Kind.DISARM:
+            async with self._in_order:
+                if command.kind in DANGEROUS:
+                    await self.audit.durable("asked", **entry)
+        said = "nobody waited for it"
+        try:
+            answer = await self.ask(command)
+            said = _said(answer)
+            return answer
+        except LoopError as error:
+            said = str(error)
+            raise
+        finally:
+            if command.kind not in UNCOUNTED:
+                self.audit.note("command", **entry, verdict=said)
 
     async def ask(self, command: Command) -> Answer:
         """Send a command to the loop. LoopError when there is none, or it gives no verdict."""
@@ -165,9 +194,10 @@ class Firing:
             raise LoopError(f"the firing loop does not run ({self.trouble}); all outputs are off")
         return await self._pair.ask(command)
 
-    def count_refused(self) -> None:
-        """Have the loop count a command that was refused before it came there. Without a loop nobody counts."""
-        if self._pair is not None:
+    def refuse(self, command: str, why: str, counted: bool = True, **who: Any) -> None:
+        """Audit a command that was refused before it came to the loop, and have the loop count it, if there is one."""
+        self.audit.note("refused", **who, command=command, why=why)
+        if counted and self._pair is not None:
             with contextlib.suppress(LoopError):
                 self._pair.send(Command(Kind.REFUSED))
 

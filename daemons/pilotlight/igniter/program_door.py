@@ -6,12 +6,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from . import checks
 from .audit import Audit
 from .channel import MS
-from .checks import Check
 from .commands import Command, Kind, Verdict
 from .pair import Answer, LoopError
 from .program import Look, Program, ProgramRules, Reply
@@ -19,7 +19,13 @@ from .program_tags import ProgramTags
 from .settings import ArmingSettings, ProgramSettings
 
 POLL_S = 0.005
-Asking = Callable[[Command], Awaitable[Answer]]
+
+
+class Ordering(Protocol):
+    """Has the firing loop carry out a command, with a line in the audit. LoopError when it does not."""
+
+    async def __call__(self, command: Command, **who: Any) -> Answer:
+        """`who` asks goes into the audit."""
 
 
 class ProgramDoor:
@@ -45,15 +51,12 @@ class ProgramDoor:
         why = "; ".join(dict.fromkeys(reason for reason in (program.ended, self._trouble) if reason))
         return f"{held}; request {program.number}: {program.reply.name}" + (f" ({why})" if why else "")
 
-    async def serve(self, ask: Asking, loop: Callable[[], int], stop: asyncio.Event) -> None:
-        """Look and act until `stop`.
-
-        `ask` has the firing loop carry out a command, LoopError when it does not; `loop` tells its process number.
-        """
+    async def serve(self, order: Ordering, loop: Callable[[], int], stop: asyncio.Event) -> None:
+        """Look and act until `stop`; `loop` tells the process number of the firing loop."""
         try:
             while not stop.is_set():
-                await self._talk(ask, self._tags.look())
-                await self._tell(ask, loop())
+                await self._talk(order, self._tags.look())
+                await self._tell(order, loop())
                 try:
                     await asyncio.wait_for(stop.wait(), POLL_S)
                 except TimeoutError:
@@ -61,7 +64,7 @@ class ProgramDoor:
         finally:
             self._tags.close()
 
-    async def _tell(self, ask: Asking, loop: int) -> None:
+    async def _tell(self, order: Ordering, loop: int) -> None:
         """Have the loop publish what became of the last request, once."""
         program = self._program
         told = (loop, program.number, program.reply, program.session)
@@ -69,35 +72,24 @@ class ProgramDoor:
             return
         with contextlib.suppress(LoopError):
             # Without an answer it is told again.
-            await ask(Command(Kind.REPLY, sequence=program.number, checks=program.reply, session=program.session))
+            await order(Command(Kind.REPLY, sequence=program.number, checks=program.reply, session=program.session))
             self._told = told
 
-    async def _talk(self, ask: Asking, look: Look) -> None:
+    async def _talk(self, order: Ordering, look: Look) -> None:
         self._trouble = look.trouble
         before = self._program.session, self._program.reply
         talk = self._program.follow(look)
         try:
             command = next(talk)
             while True:
-                command = talk.send(await self._carry_out(ask, command))
+                command = talk.send(await self._carry_out(order, command))
         except StopIteration:
             after = self._program.session, self._program.reply
         if after != before and self._program.ended:
             self._audit.note("program", why=self._program.ended)
 
-    async def _carry_out(self, ask: Asking, command: Command) -> Verdict | None:
-        verdict: Verdict | None = None
+    async def _carry_out(self, order: Ordering, command: Command) -> Verdict | None:
         try:
-            answer = await ask(command)
-            verdict, said = answer.verdict, answer.verdict.name
-            if answer.failing:
-                said += f": {checks.explain(answer.failing)}"
-        except LoopError as error:
-            said = str(error)
-        if command.kind is not Kind.KEEP:
-            self._audit.note(
-                "command", command=command.kind.name, by="the PLC program", request=self._program.number,
-                mask=command.mask, durations_ms=list(command.durations_ms),
-                forced=checks.names(Check(command.checks)), sequence=command.sequence, verdict=said,
-            )  # fmt: skip
-        return verdict
+            return (await order(command, by="the PLC program", request=self._program.number)).verdict
+        except LoopError:
+            return None

@@ -4,12 +4,25 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pilotlight.daemon import Busy as BusyError
-from pilotlight.daemon import DaemonError, InvalidArgument, NotPermitted, Service, Typed, WrongState, caller, command
+from pilotlight.daemon import (
+    Caller,
+    DaemonError,
+    InvalidArgument,
+    NotPermitted,
+    Service,
+    Typed,
+    WrongState,
+    caller,
+    command,
+)
 
 from . import checks, core, views
+from .audit import Audit
 from .bank import CHANNELS
 from .checks import Check
 from .commands import TEXTS, UNCOUNTED, Command, Kind, Verdict
@@ -58,6 +71,9 @@ class Igniter(Service):
         self._channels = {number: unconfigured(number) for number in range(1, CHANNELS + 1)}
         self._states = [channel.state.name for channel in self._channels.values()]
         self._owner: tuple[int, str] = (0, "")
+        self._audit = Audit() if firing is None else firing.audit
+        self.refused = 0
+        """Commands that were refused while outputs are only held off."""
 
     @property
     def States(self) -> list[str]:
@@ -73,7 +89,7 @@ class Igniter(Service):
 
     async def Checks(self, channels: list[int]) -> list[dict[str, Any]]:
         """Every arming check, for these channels."""
-        failing = (await self._ask(Command(Kind.LOOK, mask=mask_of(channels)), audited=False)).failing
+        failing = (await self._ask(Command(Kind.LOOK, mask=mask_of(channels)))).failing
         return views.checks(failing, self._armable().unlocked)
 
     def Shots(self) -> list[dict[str, Any]]:
@@ -82,11 +98,15 @@ class Igniter(Service):
 
     async def Disarm(self) -> None:
         """All off and safe, for everybody who may read."""
+        with self._making(Kind.DISARM):
+            self._armable()
         await self._accepted(Command(Kind.DISARM))
 
     @command(group="pilotlight-igniter")
     async def OpenSession(self) -> tuple[int, int]:
         """Take the lease."""
+        with self._making(Kind.OPEN):
+            self._armable()
         session = secrets.randbits(63) | 1
         await self._accepted(Command(Kind.OPEN, session=session))
         self._owner = (session, caller().bus_name)
@@ -95,7 +115,7 @@ class Igniter(Service):
     @command(group="pilotlight-igniter")
     async def KeepAlive(self, session: int, sequence: int, stamp: int) -> None:
         """Keep the lease."""
-        await self._accepted(self._of_session(Kind.KEEP, session, sequence, stamp), audited=False)
+        await self._accepted(self._of_session(Kind.KEEP, session, sequence, stamp))
 
     @command(group="pilotlight-igniter")
     async def CloseSession(self, session: int, sequence: int, stamp: int) -> None:
@@ -108,11 +128,8 @@ class Igniter(Service):
     ) -> tuple[str, int, int]:
         """First step of arming."""
         code = secrets.randbelow(1_000_000)
-        try:
-            force = int(checks.parse(forced))
-        except ValueError as error:
-            raise InvalidArgument(f"{error}. {OFF}") from None
-        arguments = {"mask": mask_of(channels), "checks": force, "secret": code}
+        with self._making(Kind.PREPARE):
+            arguments = {"mask": mask_of(channels), "checks": checks_of(forced), "secret": code}
         await self._accepted(self._of_session(Kind.PREPARE, session, sequence, stamp, **arguments))
         arming = self._armable().arming
         return f"{code:06}", arming.countdown_ms, arming.confirm_ms
@@ -131,17 +148,13 @@ class Igniter(Service):
         self, session: int, sequence: int, stamp: int, token: str, channels: list[int], durations: list[int]
     ) -> None:
         """Fire armed channels."""
-        if len(channels) != len(durations) or len(set(channels)) != len(channels):
-            raise InvalidArgument(f"each channel is named once and has one duration. {OFF}")
-        windows = [0] * CHANNELS
-        mask = mask_of(channels)
-        for channel, duration in zip(channels, durations, strict=True):
-            windows[channel - 1] = duration
+        with self._making(Kind.FIRE):
+            mask, windows = mask_of(channels), windows_of(channels, durations)
         try:
             secret = int(token, 16) if len(token) == 16 else 0
         except ValueError:
             secret = 0
-        arguments = {"mask": mask, "secret": secret, "durations_ms": tuple(windows)}
+        arguments = {"mask": mask, "secret": secret, "durations_ms": windows}
         await self._accepted(self._of_session(Kind.FIRE, session, sequence, stamp, **arguments))
 
     @command(group="pilotlight-igniter")
@@ -175,6 +188,10 @@ class Igniter(Service):
             own["Program"] = self._firing.door.text()
         return own
 
+    def denied(self, method: str, group: str, who: Caller) -> None:
+        """Somebody outside the group of a command has called it."""
+        self._refuse(method, f"not in group {group}", who, method != "KeepAlive")
+
     def update(self, channels: dict[int, Channel]) -> bool:
         """Take over what was checked while outputs are held off; True when something changed, which is announced."""
         changed = channels != self._channels
@@ -200,41 +217,48 @@ class Igniter(Service):
 
     def _of_session(self, kind: Kind, session: int, sequence: int, stamp: int, **arguments: Any) -> Command:
         """The command, from whom the session belongs to. NotPermitted for anybody else."""
-        firing = self._armable()
-        if (session, caller().bus_name) != self._owner:
-            firing.audit.note("refused", command=kind.name, by=caller().user, why="another's session")
-            if kind not in UNCOUNTED:
-                firing.count_refused()
-            raise NotPermitted(f"this connection has no such session; open one. {OFF}")
-        if not 0 < sequence <= 0xFFFFFFFF or not 0 < stamp < 1 << 63:
-            raise InvalidArgument(f"sequence or stamp is out of range. {OFF}")
+        with self._making(kind):
+            self._armable()
+            if (session, caller().bus_name) != self._owner:
+                raise NotPermitted(f"this connection has no such session; open one. {OFF}")
+            if not 0 < sequence <= 0xFFFFFFFF or not 0 < stamp < 1 << 63:
+                raise InvalidArgument(f"sequence or stamp is out of range. {OFF}")
         return Command(kind, session=session, sequence=sequence, stamp_ns=stamp, **arguments)
 
-    async def _accepted(self, wanted: Command, audited: bool = True) -> None:
+    @contextmanager
+    def _making(self, kind: Kind) -> Iterator[None]:
+        """What is refused while a command is made has its place in audit and count, as what the loop refuses."""
+        try:
+            yield
+        except DaemonError as error:
+            self._refuse(kind.name, str(error), caller(), kind not in UNCOUNTED)
+            raise
+
+    def _refuse(self, command: str, why: str, who: Caller, counted: bool) -> None:
+        if self._firing is not None:
+            self._firing.refuse(command, why, counted, **_named(who))
+        else:
+            self.refused += counted
+            self._audit.note("refused", **_named(who), command=command, why=why)
+
+    async def _accepted(self, wanted: Command) -> None:
         """Have a command carried out; the error that its verdict is, if it is refused."""
-        answer = await self._ask(wanted, audited)
+        answer = await self._ask(wanted)
         if answer.verdict is not Verdict.ACCEPTED:
             reasons = f": {checks.explain(answer.failing)}" if answer.failing else ""
             interlocks = self._armable().unlocked if answer.failing & Check.INTERLOCKS else []
             raise _ERRORS[answer.verdict]("; ".join([TEXTS[answer.verdict] + reasons, *interlocks]) + f". {OFF}")
 
-    async def _ask(self, wanted: Command, audited: bool) -> Answer:
-        firing = self._armable()
+    async def _ask(self, wanted: Command) -> Answer:
         try:
-            answer = await firing.ask(wanted)
-            said = answer.verdict.name
+            return await self._armable().order(wanted, **_named(caller()))
         except LoopError as error:
-            said = str(error)
-            raise DaemonError(said) from None
-        finally:
-            if audited:
-                who = caller()
-                firing.audit.note(
-                    "command", command=wanted.kind.name, by=who.user, uid=who.uid, connection=who.bus_name,
-                    channels=numbers_of(wanted.mask), durations_ms=list(wanted.durations_ms),
-                    forced=checks.names(Check(wanted.checks)), sequence=wanted.sequence, verdict=said,
-                )  # fmt: skip
-        return answer
+            raise DaemonError(str(error)) from None
+
+
+def _named(who: Caller) -> dict[str, Any]:
+    """Whoever asks, for the audit."""
+    return {"by": who.user, "uid": who.uid, "connection": who.bus_name}
 
 
 def mask_of(channels: list[int]) -> int:
@@ -245,6 +269,17 @@ def mask_of(channels: list[int]) -> int:
     return sum(1 << (channel - 1) for channel in set(channels))
 
 
-def numbers_of(mask: int) -> list[int]:
-    """The channel numbers of a mask."""
-    return [number + 1 for number in range(CHANNELS) if mask >> number & 1]
+def windows_of(channels: list[int], durations: list[int]) -> tuple[int, ...]:
+    """The duration of each of the four channels. InvalidArgument unless every channel is there once with its own."""
+    if len(channels) != len(durations) or len(set(channels)) != len(channels):
+        raise InvalidArgument(f"each channel is named once and has one duration. {OFF}")
+    wanted = dict(zip(channels, durations, strict=True))
+    return tuple(wanted.get(number, 0) for number in range(1, CHANNELS + 1))
+
+
+def checks_of(names: list[str]) -> int:
+    """The checks to be forced. InvalidArgument when one is none, or cannot be."""
+    try:
+        return int(checks.parse(names))
+    except ValueError as error:
+        raise InvalidArgument(f"{error}. {OFF}") from None

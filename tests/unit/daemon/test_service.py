@@ -17,11 +17,13 @@ import pytest
 from gi.repository import Gio, GLib
 from pilotlight.daemon import (
     Busy,
+    Caller,
     Client,
     DaemonError,
     Fd,
     InvalidArgument,
     NotPermitted,
+    Service,
     Timeout,
     Unavailable,
     WrongState,
@@ -257,6 +259,19 @@ def test_a_command_is_for_root_and_its_group_only(bus: str, client: Client) -> N
     assert "user nobody is not in group pilotlight-operator; nothing was done" in refusal
     assert 'string "nobody"' in _as_nobody(bus, "Special")
     assert "Healthy" in _as_nobody(bus, "Status")
+
+
+def test_a_service_hears_of_who_is_not_in_the_group(bus: str, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[tuple[str, str, str]] = []
+
+    def denied(self: Service, method: str, group: str, who: Caller) -> None:
+        heard.append((method, group, who.user))
+
+    monkeypatch.setattr(Service, "denied", denied)
+    assert client.call("Secret") == "root"
+    assert heard == []
+    _as_nobody(bus, "Secret")
+    assert heard == [("Secret", "pilotlight-operator", "nobody")]
 
 
 class _Caller:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
 
 import pytest
-from pilotlight.daemon import Client, DaemonError
+from pilotlight.daemon import Caller, Client, DaemonError, state_directory
 from pilotlight.igniter.core import State
 from pilotlight.igniter.outputs import simulated_path
+from pilotlight.igniter.service import Igniter
 from pilotlight.io.simulated import SimulatedChip
 from pilotlight.tags import Quality, SegmentReader
 
@@ -23,7 +24,18 @@ check_ms: 20
 """
 
 
-def test_states_are_published_and_arming_is_refused(daemons: Daemons, tmp_path: Path) -> None:
+def test_who_is_not_in_the_group_is_audited_and_counted(daemons: Daemons) -> None:
+    service = Igniter({})
+    stranger = Caller(1000, "mallory", frozenset({"pilotlight"}), ":1.7")
+    for method in ("Fire", "KeepAlive"):
+        service.denied(method, "pilotlight-igniter", stranger)
+    assert service.refused == 1, "signs of life are not counted"
+    entry = json.loads((state_directory("igniter") / "audit.jsonl").read_text().splitlines()[0])
+    found = [entry[key] for key in ("event", "command", "by", "why")]
+    assert found == ["refused", "Fire", "mallory", "not in group pilotlight-igniter"]
+
+
+def test_states_are_published_and_arming_is_refused(daemons: Daemons) -> None:
     daemons.configure("igniter", _YAML)
     igniter = daemons.start("igniter")
     client = Client("io.pilotlight.Igniter1")
@@ -36,7 +48,11 @@ def test_states_are_published_and_arming_is_refused(daemons: Daemons, tmp_path: 
         with pytest.raises(DaemonError, match="no `arming` entry") as refused:
             client.call(method, *arguments)
         assert refused.value.dbus_name == "io.pilotlight.Error.NotArmable"
+    entries = [json.loads(line) for line in (state_directory("igniter") / "audit.jsonl").read_text().splitlines()]
+    assert [entry["command"] for entry in entries if entry["event"] == "refused"] == ["OPEN", "ARM", "DISARM"]
     reader = SegmentReader.open("igniter")
+    while reader.read("CommandsRefused")[0].value != 3:
+        assert reader.wait(5), "they are not counted"
     assert reader.wait(5) or reader.beat().count
     states = [reading.value for reading in reader.read(*(f"Channel{n}.State" for n in (1, 2, 3, 4)))]
     assert states == [State.OFF, State.FAULT, State.UNCONFIGURED, State.UNCONFIGURED]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
 import mmap
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pilotlight.daemon import Client, DaemonError
+from pilotlight.daemon import Client, DaemonError, state_directory
 from pilotlight.igniter.outputs import simulated_path
 from pilotlight.io.simulated import LEVEL, MAGIC, SimulatedChip
 from pilotlight.tags import SegmentReader, now_ns
@@ -98,6 +99,11 @@ class Site:
             accepted, refused = (reading.value for reading in reader.read("CommandsAccepted", "CommandsRefused"))
         return accepted, refused
 
+    def audit(self, *events: str) -> list[dict[str, Any]]:
+        """The entries of these kinds in the audit."""
+        text = (state_directory("igniter") / "audit.jsonl").read_text()
+        return [entry for entry in map(json.loads, text.splitlines()) if entry["event"] in events]
+
     def failing(self, *channels: int) -> set[str]:
         return {check["Check"] for check in self.client.call("Checks", list(channels)) if not check["Passed"]}
 
@@ -151,8 +157,7 @@ def test_arm_continuity_fire_record(site: Site, tmp_path: Path) -> None:
     assert (shot["Channel"], shot["Window"], shot["End"]) == (3, 60, "COMPLETED")
     assert shot["OnTime"] >= 55
     assert site.client.call("Status")["Cause"] == "FIRED"
-    entries = [json.loads(line) for line in (tmp_path / "state/igniter/audit.jsonl").read_text().splitlines()]
-    commands = [(entry["command"], entry["verdict"]) for entry in entries if entry["event"] == "command"]
+    commands = [(entry["command"], entry["verdict"]) for entry in site.audit("command")]
     assert commands[-4:] == [(name, "ACCEPTED") for name in ("OPEN", "PREPARE", "ARM", "FIRE")]
     assert token not in (tmp_path / "state/igniter/audit.jsonl").read_text()
 
@@ -165,20 +170,46 @@ def test_every_refusal_has_its_text(site: Site) -> None:
     with pytest.raises(DaemonError, match=r"KILL_SWITCH: the kill switch is open.*CONTINUITY: a selected") as refused:
         site.call("Prepare", [1], [])
     assert refused.value.dbus_name == "io.pilotlight.Error.NotArmable"
-    with pytest.raises(DaemonError, match="KILL_SWITCH cannot be forced"):
-        site.call("Prepare", [1], ["KILL_SWITCH"])
-    with pytest.raises(DaemonError, match="channels are 1 to 4"):
-        site.call("Prepare", [5], [])
-    with pytest.raises(DaemonError, match="LINES: "):
-        site.call("Prepare", [2], [])
+    refused: list[tuple[str, tuple[Any, ...], str]] = [
+        ("Prepare", ([1], ["KILL_SWITCH"]), "KILL_SWITCH cannot be forced"),
+        ("Prepare", ([1], ["LUCK"]), "there is no arming check LUCK"),
+        ("Prepare", ([5], []), "channels are 1 to 4"),
+        ("Prepare", ([2], []), "LINES: "),
+        ("Fire", ("0" * 16, [1], []), "each channel is named once"),
+        ("Fire", ("0" * 16, [1, 1], [5, 5]), "each channel is named once"),
+        ("Fire", ("0" * 16, [7], [5]), "channels are 1 to 4"),
+    ]
+    for method, arguments, reason in refused:
+        with pytest.raises(DaemonError, match=reason):
+            site.call(method, *arguments)
     with pytest.raises(DaemonError, match="sequence number is not above"):
-        site.client.call("KeepAlive", site.session, site.sequence, now_ns())
+        site.client.call("KeepAlive", site.session, 1, now_ns())
+    with pytest.raises(DaemonError, match="out of range"):
+        site.client.call("ClearFaults", site.session, 0, now_ns())
     for method in ("KeepAlive", "CloseSession"):
         with pytest.raises(DaemonError, match="no such session"):
             site.client.call(method, 5, 99, now_ns())
     assert site.levels() == (False, False)
-    # Counted are OPEN, the two PREPARE that the loop refused, and CLOSE of another's session.
-    site.wait_until(lambda: site.counts() == (1, 3))
+    # All but the signs of life.
+    site.wait_until(lambda: site.counts() == (1, 1 + len(refused) + 2))
+    entries = site.audit("command", "refused")
+    assert [entry["command"] for entry in entries] == [
+        "OPEN", "PREPARE", *(method.upper() for method, _, _ in refused), "CLEAR", "KEEP", "CLOSE",
+    ]  # fmt: skip
+    assert {entry["by"] for entry in entries} == {getpass.getuser()}
+
+
+def test_what_arms_or_fires_is_on_the_disk_before_it_is_done(site: Site) -> None:
+    token = site.arm(1)
+    site.call("Fire", token, [1], [20])
+    entries = site.audit("asked", "command")
+    told = [(entry["event"], entry["command"]) for entry in entries][-6:]
+    assert told == [
+        ("command", "OPEN"), ("command", "PREPARE"), ("asked", "ARM"), ("command", "ARM"), ("asked", "FIRE"),
+        ("command", "FIRE"),
+    ]  # fmt: skip
+    assert entries[-2]["channels"] == [1]
+    assert "verdict" not in entries[-2]
 
 
 def test_a_wrong_token_makes_safe(site: Site) -> None:
@@ -206,7 +237,7 @@ def test_disarm_needs_no_session(site: Site) -> None:
 
 
 def test_an_interlock_that_is_lost_for_a_scan_switches_off_and_is_named(
-    daemons: Daemons, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plc: Plc
+    daemons: Daemons, monkeypatch: pytest.MonkeyPatch, plc: Plc
 ) -> None:
     monkeypatch.setattr(f"{__name__}._YAML", _YAML.replace("simulated:", "  interlocks: [plc.Clear]\nsimulated:"))
     site = Site(daemons)
@@ -217,17 +248,14 @@ def test_an_interlock_that_is_lost_for_a_scan_switches_off_and_is_named(
     site.wait_until(lambda: site.client.call("Status")["Mode"] == "SAFE")
     status = site.client.call("Status")
     assert (status["Cause"], status["InterlocksLost"]) == ("INTERLOCK", [f"plc.Clear: {BEGUN}"])
-    entries = [json.loads(line) for line in (tmp_path / "state/igniter/audit.jsonl").read_text().splitlines()]
-    assert [entry["lost"] for entry in entries if "lost" in entry] == [[f"plc.Clear: {BEGUN}"]]
+    assert [entry["lost"] for entry in site.audit("mode") if "lost" in entry] == [[f"plc.Clear: {BEGUN}"]]
     site.map.close()
     site.chip.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP, signal.SIGTERM])
 @pytest.mark.parametrize("who", ["loop", "guard", "both", "parent"])
-def test_whoever_dies_or_stops_while_firing_the_outputs_go_off(
-    site: Site, tmp_path: Path, number: int, who: str
-) -> None:
+def test_whoever_dies_or_stops_while_firing_the_outputs_go_off(site: Site, number: int, who: str) -> None:
     if (who, number) in {("guard", signal.SIGTERM), ("both", signal.SIGTERM)}:
         number = signal.SIGABRT  # The guard does not end by SIGTERM.
     loop, guard = site.processes()
@@ -247,8 +275,7 @@ def test_whoever_dies_or_stops_while_firing_the_outputs_go_off(
     for shot, channel in zip(shots[-2:], (1, 3), strict=True):
         assert (shot["Channel"], shot["Window"], shot["End"] in ("LOOP_ENDED", "ABORTED")) == (channel, WINDOW_MS, True)
         assert shot["Commanded"] < fired_ns < shot["Off"] < now_ns()
-    entries = [json.loads(line) for line in (tmp_path / "state/igniter/audit.jsonl").read_text().splitlines()]
-    assert [entry["number"] for entry in entries if entry["event"] == "shot"] == numbers
+    assert [entry["number"] for entry in site.audit("shot")] == numbers
     site.fire()
     site.client.call("Disarm")
     site.wait_until(lambda: len(site.client.call("Shots")) >= len(shots) + 2)

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -19,6 +21,7 @@ from typing import Any
 
 import pytest
 from pilotlight.daemon.settings import parse_settings
+from pilotlight.igniter import audit as audits
 from pilotlight.igniter import commands, guard, job, loop, pair, reports
 from pilotlight.igniter.arming import Cause, Inputs
 from pilotlight.igniter.audit import Audit
@@ -406,6 +409,35 @@ def test_persistence_is_read_from_the_driver(tmp_path: Path) -> None:
     for text, expected in (("Y\n", True), ("N\n", False)):
         parameter.write_text(text)
         assert persistent(parameter) is expected
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_disk_that_does_not_answer_holds_up_nothing_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], broken: bool
+) -> None:
+    answers = threading.Event()
+
+    def sync(path: Path) -> None:
+        if broken:
+            raise OSError(errno.EIO, "Input/output error")
+        answers.wait()
+
+    monkeypatch.setattr(audits, "_sync", sync)
+    monkeypatch.setattr(audits, "DURABLE_S", 0.01)
+    try:
+        asyncio.run(Audit(tmp_path).durable("asked", command="FIRE"))
+    finally:
+        answers.set()
+    assert '"command":"FIRE"' in (tmp_path / "audit.jsonl").read_text()
+    told = "cannot be reached: Input/output error" if broken else "was not there after 0.01 s"
+    assert f"may be lost by a power cut: the disk {told}" in capfd.readouterr().err
+
+
+def test_what_is_durable_was_synced_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(Path(f"/proc/self/fd/{fd}").readlink()))
+    asyncio.run(Audit(tmp_path).durable("asked", command="FIRE"))
+    assert synced == [tmp_path / "audit.jsonl", tmp_path]
 
 
 def test_the_audit_keeps_two_files_and_survives_a_bad_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

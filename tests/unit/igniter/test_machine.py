@@ -335,6 +335,7 @@ def test_a_channel_that_has_fired_is_not_armed_before_it_was_measured_again() ->
     rig.fire(duration=8)
     rig.keep(2)
     assert rig.machine.mode is Mode.SAFE
+    assert rig.do(Kind.PREPARE, mask=1, secret=CODE) is Verdict.CHECKS, "what is left of the match is not known yet"
     for status, expected in ((0b1110, Verdict.CHECKS), (0b1111, Verdict.ACCEPTED)):
         assert rig.prepare(0b0001, status=status) is expected, "the match burnt, and another one was connected"
 

@@ -174,7 +174,7 @@ def test_a_plc_program_arms_measures_fires_and_stops(
     assert (status["Mode"], status["Session"]) == ("SAFE", False)
     assert "the PLC does not run" in status["Program"]
     entries = [json.loads(line) for line in (tmp_path / "state/igniter/audit.jsonl").read_text().splitlines()]
-    done = [entry["command"] for entry in entries if entry.get("by") == "the PLC program"]
+    done = [e["command"] for e in entries if (e["event"], e.get("by")) == ("command", "the PLC program")]
     assert done[-2:] == ["DISARM", "CLOSE"]
     assert any(entry["event"] == "program" and entry["why"] == "the PLC does not run" for entry in entries)
     answers.close()
