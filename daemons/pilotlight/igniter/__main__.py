@@ -8,6 +8,7 @@ import sys
 
 from pilotlight.daemon import Context, SettingsError, load_settings, run
 from pilotlight.io.lines import LineError
+from pilotlight.tags import now_ns
 from pilotlight.tags.mailbox import MailboxError
 
 from .bank import CHANNELS
@@ -44,6 +45,7 @@ async def main(context: Context) -> None:
 
 async def _fire(context: Context, settings: IgniterSettings, firing: Firing) -> None:
     """Run the firing loop and serve its commands."""
+    boxes: Boxes | None = None
     try:
         await firing.start()
         service = Igniter(settings.channels, firing)
@@ -51,26 +53,19 @@ async def _fire(context: Context, settings: IgniterSettings, firing: Firing) -> 
         service.refresh()
         context.bus.export(service)
         context.ready(f"{len(settings.channels)} of {CHANNELS} channels configured, can be armed, all off")
+        wanted = firing.arming.mailboxes
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(firing.run(context.stop))
-            tasks.create_task(_serve_boxes(firing, context))
+            if wanted is not None:
+                boxes = Boxes(wanted.command, wanted.status)
+                tasks.create_task(firing.serve_boxes(boxes, wanted.forced, context.stop))
             tasks.create_task(firing.serve_program(context.stop))
     except* (LoopError, MailboxError, OSError) as errors:
         context.fail("; ".join(str(error) for error in errors.exceptions) + "; all outputs are off")
     finally:
         firing.close()
-
-
-async def _serve_boxes(firing: Firing, context: Context) -> None:
-    """Serve the mailboxes, if the settings ask for them."""
-    wanted = firing.arming.mailboxes
-    if wanted is None:
-        return
-    boxes = Boxes(wanted.command, wanted.status)
-    try:
-        await firing.serve_boxes(boxes, wanted.forced, context.stop)
-    finally:
-        boxes.close()
+        if boxes is not None:
+            boxes.leave(now_ns())
 
 
 async def _hold(context: Context, settings: IgniterSettings, why: str) -> None:

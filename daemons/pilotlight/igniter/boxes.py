@@ -2,7 +2,8 @@
 """The ``_v1`` mailboxes, for programs that know the reference's igniter: commands in, status out.
 
 A mailbox holds the last command only and has neither session nor code nor token, so it arms in one step, and its lease
-is the time that arming lasts. It is off unless the settings ask for it. What became of its last command is in Status.
+is the time that arming lasts. A command that is found too late is not carried out, unless it makes safe. All of it is
+off unless the settings ask for it. What became of its last command is in Status.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pilotlight.tags.messages import (
 
 from .arming import Mode
 from .bank import CHANNELS
+from .channel import MS
 from .commands import Command, Kind
 from .core import State
 
@@ -58,10 +60,11 @@ class Boxes:
         self._written += 1
         self._status.write(status_of(values, self._written, now_ns).pack())
 
-    def close(self) -> None:
-        """Remove both."""
-        self._command.close()
-        self._status.close()
+    def leave(self, now_ns: int) -> None:
+        """Once all is safe: say so, and leave both to the next igniter. Who is attached to them stays so."""
+        self.publish({}, now_ns)
+        self._command.leave()
+        self._status.leave()
 
 
 def command_of(message: IgniterCommand, forced: int) -> Command | None:
@@ -78,6 +81,15 @@ def command_of(message: IgniterCommand, forced: int) -> Command | None:
         Action.CLEAR_FAULT: Kind.BOX_CLEAR,
     }
     return Command(kinds[action], mask=message.fire_mask, checks=forced, durations_ms=message.durations_ms)
+
+
+def late(message: IgniterCommand, now_ns: int, fresh_ns: int) -> str:
+    """Why the message is not to be carried out any more; empty when it is. What makes safe is never too late."""
+    age = now_ns - message.t_ns
+    if message.action == Action.DISARM or 0 <= age <= fresh_ns:
+        return ""
+    when = f"{age / MS:.0f} ms before it was found" if age >= 0 else "ahead of the present time"
+    return f"STALE: its time is {when}, {fresh_ns // MS} ms are allowed; nothing was done by it, write it anew"
 
 
 def status_of(values: Mapping[str, Any], number: int, now_ns: int) -> IgniterStatus:

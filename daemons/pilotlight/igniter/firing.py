@@ -12,11 +12,12 @@ from typing import Any
 
 from pilotlight.daemon import Logger
 from pilotlight.tags import SegmentError, SegmentReader, now_ns
+from pilotlight.tags.messages import IgniterCommand
 
 from . import checks, facts
 from .arming import Cause, Mode
 from .audit import Audit
-from .boxes import POLL_S, Boxes, command_of
+from .boxes import POLL_S, Boxes, command_of, late
 from .channel import MS
 from .checks import Check
 from .commands import DANGEROUS, UNCOUNTED, Command, Kind, numbers_of
@@ -139,27 +140,38 @@ class Firing:
         force = int(checks.parse(list(forced)))
         while not stop.is_set():
             try:
-                await self._serve_box(boxes, force)
+                message = boxes.take()
             except ValueError as error:
-                self.last_box = (self.last_box[0], str(error))
-                self.refuse("", str(error), by="the mailbox")
+                self._refuse_box(self.last_box[0], "", str(error))
+            else:
+                if message is not None:
+                    await self._serve_box(message, force)
             boxes.publish(self.values(), now_ns())
             try:
                 await asyncio.wait_for(stop.wait(), POLL_S)
             except TimeoutError:
                 continue
 
-    async def _serve_box(self, boxes: Boxes, force: int) -> None:
-        message = boxes.take()
-        command = command_of(message, force) if message is not None else None
-        if message is None or command is None:
+    async def _serve_box(self, message: IgniterCommand, force: int) -> None:
+        try:
+            command = command_of(message, force)
+        except ValueError as error:
+            self._refuse_box(message.seq, "", str(error))
+            return
+        if command is None:
+            return
+        if why := late(message, now_ns(), self.arming.fresh_ms * MS):
+            self._refuse_box(message.seq, command.kind.name, why)
             return
         try:
-            answer = await self.order(command, by="the mailbox", message=message.seq)
-            said = _said(answer)
+            said = _said(await self.order(command, by="the mailbox", message=message.seq))
         except LoopError as error:
             said = str(error)
         self.last_box = (message.seq, said)
+
+    def _refuse_box(self, number: int, command: str, why: str) -> None:
+        self.last_box = (number, why)
+        self.refuse(command, why, by="the mailbox", message=number)
 
     async def order(self, command: Command, **who: Any) -> Answer:
         """Have somebody's command carried out and audited; `who` goes into its entries. LoopError as `ask`.
@@ -202,8 +214,8 @@ class Firing:
                 self._pair.send(Command(Kind.REFUSED))
 
     def values(self) -> dict[str, Any]:
-        """The tags of the segment by name; empty while there is no loop."""
-        if self._reader is None:
+        """The tags of the segment by name; empty while there is no loop: one that has ended left its last ones."""
+        if self._reader is None or self.trouble:
             return {}
         try:
             snapshot = self._reader.snapshot()

@@ -2,9 +2,9 @@
 """Decides when which output is on: arming in two steps, the lease, the windows, and what makes safe. No I/O.
 
 The rule that everything else serves is `Machine.permitted`: no output is on unless the igniter is armed and its arming
-has not run out, the kill switch is closed, the session's lease lives, guard and parent live, the interlocks hold, and
-the channel's own window is not over. `tick` applies it as its last act, whatever came before. Times are
-CLOCK_MONOTONIC nanoseconds.
+has not run out, the kill switch is closed, the session's lease lives (a mailbox, once it has armed, has none), guard
+and parent live, the interlocks hold, and the channel's own window is not over. `tick` applies it as its last act,
+whatever came before. Times are CLOCK_MONOTONIC nanoseconds.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from pilotlight.igniter import box_cli
-from pilotlight.igniter.boxes import command_of, status_of
+from pilotlight.igniter.boxes import command_of, late, status_of
+from pilotlight.igniter.channel import MS
 from pilotlight.igniter.commands import Command, Kind
 from pilotlight.tags import now_ns
 from pilotlight.tags.mailbox import ClientMailbox, OwnedMailbox
@@ -33,6 +34,17 @@ def test_messages_become_commands_that_need_no_session() -> None:
     for action, mask in ((9, 0), (Action.FIRE_MASK, 16)):
         with pytest.raises(ValueError, match=r"9 is not|mask 0x10"):
             meant(action, mask)
+
+
+def test_what_is_found_too_late_is_not_carried_out_unless_it_makes_safe() -> None:
+    def said(action: Action, age_ms: int) -> str:
+        return late(IgniterCommand(1, 5000 * MS - age_ms * MS, action, 1, (0,) * 4), 5000 * MS, 500 * MS)
+
+    for action in (Action.ARM, Action.FIRE_MASK, Action.CLEAR_FAULT):
+        assert [said(action, age) for age in (0, 500)] == ["", ""]
+        assert said(action, 501).startswith("STALE: its time is 501 ms before it was found, 500 ms are allowed")
+        assert said(action, -1).startswith("STALE: its time is ahead of the present time")
+    assert [said(Action.DISARM, age) for age in (501, -1, 5000)] == ["", "", ""]
 
 
 def test_status_has_the_codes_of_the_reference() -> None:
@@ -96,14 +108,34 @@ def test_a_program_arms_and_fires_through_the_mailbox(
     assert told.startswith("WRONG_STATE\n")
     assert "active_mask=5" in told
     accepted, refused = site.counts()
-    commands.write(bytes(IGNITER_COMMAND.size))
-    site.wait_until(lambda: "ACCEPTED" not in site.client.call("Status")["MailboxVerdict"])
+    number = next(numbers)
+    commands.write(IgniterCommand(number, now_ns() - 10_001 * MS, Action.ARM, 0, (0,) * 4).pack())
+    site.wait_until(lambda: site.client.call("Status")["MailboxSequence"] == number)
+    assert site.client.call("Status")["MailboxVerdict"].startswith("STALE: its time is ")
     site.wait_until(lambda: site.counts() == (accepted, refused + 1))
-    commands.close()
-    status.close()
+    assert site.audit("refused")[-1]["command"] == "BOX_ARM"
+    commands.write(bytes(IGNITER_COMMAND.size))
+    site.wait_until(lambda: site.counts() == (accepted, refused + 2))
+    assert "its schema is wrong" in site.client.call("Status")["MailboxVerdict"]
+    site.wait_until(lambda: tell(Action.ARM) == "ACCEPTED")
+    assert tell(Action.FIRE_MASK, 5, 20_000) == "ACCEPTED"
+    says(lambda told: told.active_mask == 5)
     site.daemon.terminate()
     assert site.daemon.wait(20) == 0
-    assert not Path(f"/dev/shm{names['command']}").exists()
+    last = status.latest()
+    assert last is not None
+    told = IgniterStatus.unpack(last)
+    assert (told.armed, told.active_mask, told.states) == (False, 0, (0, 0, 0, 0)), "the last status says: safe"
+    commands.write(IgniterCommand(next(numbers), now_ns(), Action.ARM, 0, (0,) * 4).pack())
+    site.daemon = daemons.start("igniter")
+    site.wait_until(lambda: site.failing(1, 3) == {"REAL_TIME"})
+    assert site.client.call("Status")["MailboxVerdict"] == "", "what was written while nobody served it is not found"
+    site.wait_until(lambda: tell(Action.ARM) == "ACCEPTED")
+    says(lambda told: told.armed)
+    commands.close()
+    status.close()
+    for box in names.values():
+        Path(f"/dev/shm{box}").unlink()
 
 
 def test_a_tool_without_a_mailbox_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
