@@ -22,7 +22,7 @@ class Check(enum.IntFlag):
     INTERLOCKS = 32
     """Every interlock tag is true, good and recent, and was since the last look."""
     PERSISTENCE = 64
-    """The driver of the lines gives them back when their process dies."""
+    """The driver of the outputs is known to give them back when their process dies."""
     CONTINUITY = 128
     """Every selected channel has a match connected."""
     CLOCK = 256
@@ -41,7 +41,8 @@ TEXTS = {
     Check.OUTPUTS_OFF: "an output reads on though it is commanded off; disconnect the matches and check the wiring",
     Check.NO_FAULT: "a selected channel has a fault or the fault latch stands; find the cause, then clear the fault",
     Check.INTERLOCKS: "an interlock does not hold, or did not a moment ago; see Interlocks in Status",
-    Check.PERSISTENCE: "outputs would stay on when their process dies; boot with dtparam=strict_gpiod",
+    Check.PERSISTENCE: "it is not known that outputs go off when their process dies; on the header's chip boot with "
+    "dtparam=strict_gpiod, take no chip of another kind",
     Check.CONTINUITY: "a selected channel has no match connected, or its continuity is not measured",
     Check.CLOCK: "the wall clock is not set, records of shots would be misdated; let the device set its time",
     Check.REAL_TIME: "the firing loop has no real-time priority, windows may be late; check LimitRTPRIO= of the unit",

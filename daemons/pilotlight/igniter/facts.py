@@ -8,7 +8,6 @@ import time
 from pilotlight.tags import Quality, Readers, SegmentError, SegmentSilent, TagValueError
 
 from .checks import Check
-from .held import persistent
 from .scan import FORCES, SEGMENT, STATE, distrust
 
 EARLIEST = 1_767_225_600
@@ -58,10 +57,10 @@ class Interlocks:
         return "" if now == before else "it was not true all the time since the last look"
 
 
-def failing(interlocks: list[str]) -> Check:
-    """The checks that fail at present; `interlocks` as told by `Interlocks.failing`."""
+def failing(interlocks: list[str], persistent: bool) -> Check:
+    """The checks that fail at present; `interlocks` as told by `Interlocks.failing`, `persistent` by `Held`."""
     found = Check.INTERLOCKS if interlocks else Check(0)
-    if persistent():
+    if persistent:
         found |= Check.PERSISTENCE
     if time.time() < EARLIEST:
         found |= Check.CLOCK

@@ -236,7 +236,7 @@ class Firing:
             return
         self._pair.alive()
         try:
-            failing = facts.failing(self.unlocked)
+            failing = facts.failing(self.unlocked, self.held.persistent())
             self._pair.facts(failing)
         except LoopError as error:
             self._log.error(str(error), event="loop-late")

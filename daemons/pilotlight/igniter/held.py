@@ -3,17 +3,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pilotlight.io.edges import EdgeInput, SimulatedEdges
 from pilotlight.io.lines import Address, Chip, LineConfig, LineError, Request
 from pilotlight.io.simulated import SimulatedChip
+from pilotlight.io.undriven import SIMULATED, persists
 
 from .outputs import simulated_path
 from .settings import ArmingSettings, IgniterSettings
 from .wiring import dangers
-
-PERSISTENCE = Path("/sys/module/pinctrl_rp1/parameters/persist_gpio_outputs")
 
 
 class Held:
@@ -23,10 +20,11 @@ class Held:
     """
 
     def __init__(self, settings: IgniterSettings, arming: ArmingSettings) -> None:
-        unsafe = dangers(arming)
+        self._settings = settings
+        self._label, self._driver = self._identity(next(iter(settings.channels.values())).chip)
+        unsafe = dangers(settings, arming, self._label)
         if unsafe:
             raise LineError("; ".join(unsafe))
-        self._settings = settings
         self._open: list[Request | EdgeInput] = []
         self.numbers = sorted(settings.channels)
         channels = [settings.channels[number] for number in self.numbers]
@@ -53,6 +51,10 @@ class Held:
         """The channels that have lines, a bit each."""
         return sum(1 << (number - 1) for number in self.numbers)
 
+    def persistent(self) -> bool:
+        """Whether the outputs may stay as they are when their process dies."""
+        return persists(self._label, self._driver)
+
     def close(self) -> None:
         """Drive all off and let go."""
         if hasattr(self, "outputs"):
@@ -70,6 +72,14 @@ class Held:
         self._open.append(request)
         return request
 
+    def _identity(self, name: str) -> tuple[str, str]:
+        """Label and driver of a chip."""
+        if self._settings.simulates(name):
+            return name, SIMULATED
+        from pilotlight.io import gpio
+
+        return gpio.identity(name)
+
     def _chip(self, name: str) -> Chip:
         simulated = self._settings.simulated
         if simulated is not None and simulated.label == name:
@@ -85,9 +95,8 @@ class Held:
         line = LineConfig(
             "kill switch", kill.chip, kill.line, Address("I", 0, 7), bias=kill.pull, active_low=kill.closed == "low"
         )
-        simulated = self._settings.simulated
         watched: EdgeInput
-        if simulated is not None and simulated.label == kill.chip:
+        if self._settings.simulates(kill.chip):
             self._chip(kill.chip).close()
             watched = SimulatedEdges.open(simulated_path(kill.chip), kill.line, line.active_low)
         else:
@@ -100,12 +109,3 @@ class Held:
                 chip.close()
         self._open.append(watched)
         return watched
-
-
-def persistent(parameter: Path = PERSISTENCE) -> bool:
-    """Whether the driver of the lines leaves them as they are when their process dies."""
-    try:
-        return parameter.read_text().strip() in ("Y", "1")
-    except FileNotFoundError:
-        # Another driver, whose lines go back when the request is closed.
-        return False

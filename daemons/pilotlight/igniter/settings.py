@@ -127,6 +127,10 @@ class IgniterSettings(Settings, frozen=True):
     simulated: SimulatedSettings | None = None
     check_ms: Annotated[int, Meta(ge=20, le=1000)] = 100
 
+    def simulates(self, chip: str) -> bool:
+        """Whether this is the simulated chip."""
+        return self.simulated is not None and self.simulated.label == chip
+
 
 def arming_conflicts(settings: IgniterSettings) -> list[str]:
     """What in the settings makes arming impossible, a sentence each; empty when there is no ``arming``."""

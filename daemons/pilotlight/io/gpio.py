@@ -18,6 +18,7 @@ from pilotlight.io.lines import CONSUMER, Direction, LineConfig, LineError
 from pilotlight.io.uapi import LineRequest
 
 DEVICES = Path("/dev")
+SYSFS = Path("/sys/bus/gpio/devices")
 _BIAS = {
     "as-is": Bias.AS_IS,
     "pull-up": Bias.PULL_UP,
@@ -48,16 +49,34 @@ def chips(devices: Path = DEVICES) -> dict[str, tuple[str, int]]:
     return found
 
 
+def driver(name: str, sysfs: Path = SYSFS) -> str:
+    """The driver of the chip with this name (`gpiochip0`); empty when the kernel does not tell."""
+    link = (sysfs / name).resolve().parent / "driver"
+    return link.resolve().name if link.exists() else ""
+
+
 def open_chip(chip: str, devices: Path = DEVICES) -> GpioChip:
     """The chip with this label or name. LineError when none or more than one has the label."""
     found = chips(devices)
-    names = [chip] if chip in found else [name for name, (label, _) in found.items() if label == chip]
+    names = _names(chip, found)
     if len(names) > 1:
         raise LineError(f"the label {chip} is borne by {', '.join(names)}: name the chip by its name in io.yaml")
     if not names:
         present = ", ".join(f"{name} ({label}, {count} lines)" for name, (label, count) in found.items())
         raise LineError(f"there is no chip {chip}; this machine has {present or 'no GPIO chips'}")
     return GpioChip(chip, gpiod.Chip(str(devices / names[0])))
+
+
+def identity(chip: str, devices: Path = DEVICES, sysfs: Path = SYSFS) -> tuple[str, str]:
+    """Label and driver of the chip with this label or name; both are empty when there is none."""
+    found = chips(devices)
+    for name in _names(chip, found):
+        return found[name][0], driver(name, sysfs)
+    return "", ""
+
+
+def _names(chip: str, found: dict[str, tuple[str, int]]) -> list[str]:
+    return [chip] if chip in found else [name for name, (label, _) in found.items() if label == chip]
 
 
 def settings(line: LineConfig, value: bool) -> gpiod.LineSettings:

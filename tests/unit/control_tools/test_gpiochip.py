@@ -99,9 +99,7 @@ def test_notes_do_not_fail(
     tmp_path: Path, chip: list[Chip], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chip[0] = RP1._replace(users={5: "spi0 CS0"})
-    persists = tmp_path / "persist"
-    persists.write_text("Y\n")
-    monkeypatch.setattr(gpiochip, "PERSISTS", persists)
+    monkeypatch.setattr(gpiochip, "persist_parameter", lambda module: module == "pinctrl_rp1")
     code, text = run(config(tmp_path, ((7, 5), *LINES[1:])), capsys)
     assert code == 0
     assert "note: igniter0.status_line: line 5 is in use by spi0 CS0" in text

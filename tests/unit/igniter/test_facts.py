@@ -129,7 +129,6 @@ def test_what_is_no_tag_or_no_bit_does_not_hold(plc: Plc) -> None:
 
 
 def test_facts_become_failing_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert facts.failing([]) == Check(0)
-    monkeypatch.setattr(facts, "persistent", lambda: True)
+    assert facts.failing([], False) == Check(0)
     monkeypatch.setattr(time, "time", lambda: 0.0)
-    assert facts.failing(["plc.Clear: it is not true"]) == Check.INTERLOCKS | Check.PERSISTENCE | Check.CLOCK
+    assert facts.failing(["plc.Clear: it is not true"], True) == Check.INTERLOCKS | Check.PERSISTENCE | Check.CLOCK

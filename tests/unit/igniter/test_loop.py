@@ -29,7 +29,7 @@ from pilotlight.igniter.channel import End
 from pilotlight.igniter.checks import FORCEABLE, Check
 from pilotlight.igniter.commands import Command, Kind, Verdict
 from pilotlight.igniter.firing import job_of
-from pilotlight.igniter.held import Held, persistent
+from pilotlight.igniter.held import Held
 from pilotlight.igniter.machine import Machine
 from pilotlight.igniter.outputs import simulated_path
 from pilotlight.igniter.page import Page
@@ -401,14 +401,6 @@ def test_lines_that_cannot_all_be_had_are_none(bench: Bench) -> None:
     with pytest.raises(LineError):
         Held(settings, settings.arming)
     assert bench.levels() == (False, True)
-
-
-def test_persistence_is_read_from_the_driver(tmp_path: Path) -> None:
-    parameter = tmp_path / "persist"
-    assert not persistent(parameter)
-    for text, expected in (("Y\n", True), ("N\n", False)):
-        parameter.write_text(text)
-        assert persistent(parameter) is expected
 
 
 @pytest.mark.parametrize("broken", [False, True])

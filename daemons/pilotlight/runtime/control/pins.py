@@ -11,15 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from pilotlight.io.undriven import RP1, rests_high
 from pilotlight.runtime.control.problems import Problem, error, warning
 from pilotlight.runtime.control.settings import ControlSettings
 
-HEADER: Final = "pinctrl-rp1"
+HEADER: Final = RP1
 HEADER_NAMES: Final = {HEADER, "/dev/gpiochip0", "/dev/gpiochip4", "gpiochip0", "gpiochip4"}
 HEADER_LINES: Final = 54
 LAST_HEADER_PIN: Final = 27
-PULLED_UP: Final = range(9)
-"""Lines that a reset pulls up."""
 PWM_PINS: Final = {0: (12,), 1: (13,), 2: (14, 18), 3: (15, 19)}
 SPI0_PINS: Final = {7: "SPI0 CE1", 8: "SPI0 CE0", 9: "SPI0 MISO", 10: "SPI0 MOSI", 11: "SPI0 SCLK"}
 I2C1_PINS: Final = {2: "I2C1 SDA", 3: "I2C1 SCL"}
@@ -103,7 +102,7 @@ def examine(settings: ControlSettings) -> Iterator[Problem]:
             yield error(use.section, use.key, f"{use.place} is no line of {HEADER}, which has 0 to {HEADER_LINES - 1}")
         elif use.chip == HEADER and use.line > LAST_HEADER_PIN:
             yield warning(use.section, use.key, f"{use.place} ({use.purpose}) is not on the header")
-        elif use.purpose.endswith("output") and use.chip == HEADER and use.line in PULLED_UP:
+        elif use.purpose.endswith("output") and rests_high(use.chip, use.line):
             text = f"a reset pulls {use.place} up, so {use.section} could fire before any program runs"
             yield warning(use.section, use.key, f"{text}; use a line from 9 on, with a pull-down at the driver")
 

@@ -14,12 +14,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from pilotlight.io.undriven import RP1, persist_parameter, rests_high
+
 from ..toml import LARGEST_FILE, Section, TomlError, parse
 
-RP1_LABEL: Final = "pinctrl-rp1"
-PULLED_UP: Final = range(9)
-"""Lines of the RP1 that a reset pulls up: an output stage there is on until the igniter holds the line."""
-PERSISTS: Final = Path("/sys/module/pinctrl_rp1/parameters/persist_gpio_outputs")
+DRIVER: Final = "pinctrl_rp1"
 GPIO_GET_CHIPINFO: Final = 0x8044B401
 GPIO_V2_GET_LINEINFO: Final = 0xC100B405
 _CHIP: Final = struct.Struct("<32s32sI")
@@ -144,8 +143,8 @@ def examine(channels: Sequence[Channel], chips: Mapping[str, Chip], require_rp1:
             if known is not None and line >= known.lines:
                 yield f"{place} is line {line}, but {chip} has {known.lines} lines"
     for path, known in chips.items():
-        if require_rp1 and known.label != RP1_LABEL:
-            yield f"{path} is {known.label}, not {RP1_LABEL}: on another kernel the chips have other numbers"
+        if require_rp1 and known.label != RP1:
+            yield f"{path} is {known.label}, not {RP1}: on another kernel the chips have other numbers"
 
 
 def notes(channels: Sequence[Channel], chips: Mapping[str, Chip], persists: bool) -> Iterator[str]:
@@ -157,7 +156,8 @@ def notes(channels: Sequence[Channel], chips: Mapping[str, Chip], persists: bool
                 continue
             if line in chip.users:
                 yield f"{channel.name}.{purpose}_line: line {line} is in use by {chip.users[line]}"
-            if purpose == "input" and chip.label == RP1_LABEL and line in PULLED_UP:
+            # An output stage there is on until the igniter holds the line.
+            if purpose == "input" and rests_high(chip.label, line):
                 yield f"{channel.name}.input_line: line {line} is pulled up at a reset; lines 9 to 27 are pulled down"
     if persists:
         yield "outputs stay as they are when their process dies: set dtparam=strict_gpiod"
@@ -191,7 +191,7 @@ def main(argv: Sequence[str] | None = None, program: str = "igniter-gpiochip-che
     top.add_argument("--channel-prefix", default="igniter", help="sections are called PREFIX0, PREFIX1, … (igniter)")
     top.add_argument("--channels", type=int, choices=range(1, 33), default=4, metavar="N", help="how many (4)")
     top.add_argument(
-        "--require-rp1", action=argparse.BooleanOptionalAction, default=True, help=f"the chip must be {RP1_LABEL}"
+        "--require-rp1", action=argparse.BooleanOptionalAction, default=True, help=f"the chip must be {RP1}"
     )
     options = top.parse_args(argv)
     try:
@@ -210,14 +210,7 @@ def main(argv: Sequence[str] | None = None, program: str = "igniter-gpiochip-che
         except ChipError as error:
             problems.append(str(error))
     problems += examine(channels, chips, options.require_rp1)
-    return _verdict(problems, list(notes(channels, chips, _persists())))
-
-
-def _persists() -> bool:
-    try:
-        return PERSISTS.read_text().strip() in ("Y", "1")
-    except OSError:
-        return False
+    return _verdict(problems, list(notes(channels, chips, bool(persist_parameter(DRIVER)))))
 
 
 def _verdict(problems: Sequence[str], remarks: Sequence[str]) -> int:
