@@ -25,6 +25,7 @@ from tests.bench.igniter_rig import KILL, Act, Observer, Rig, lines, load
 
 UNKNOWN_KIND = 255
 PAIR_MS = 1
+MOST_EXCUSED = 100
 Trial = Callable[[Rig, Observer], Awaitable[float | None]]
 
 
@@ -69,27 +70,31 @@ async def times(rig: Rig, observer: Observer, trial: Trial, count: int) -> tuple
     return sorted(found), count - len(found)
 
 
-async def pairs(rig: Rig, count: int) -> int:
-    """How many of `count` armings, each followed at once by firing, did not fire.
+async def pairs(rig: Rig, count: int) -> tuple[int, int]:
+    """How many of `count` armings, each followed at once by firing, did not fire; and how many more were no pairs.
 
-    What a watchdog of a busy machine has made safe is refused for that: whoever asked is told, nothing is lost.
+    What a watchdog of a busy machine has made safe is refused for that: whoever asked is told, nothing is lost. Such a
+    one is tried again. A loop that gives no answer has lost the pair. RuntimeError when there is no end of watchdogs.
     """
-    lost = 0
-    for _ in range(count):
+    lost = excused = judged = 0
+    while judged < count:
         rig.shots.clear()
+        await rig.settle()
         try:
-            await rig.sound()
-            rig.upset = False
             verdicts = await rig.arm_and_fire(PAIR_MS)
-        except LoopError:
-            rig.upset = True
-        else:
             fired = verdicts == [Verdict.ACCEPTED] * 3 and await rig.shot(2) and all(s.on_ns for s in rig.shots)
-            lost += not fired and not rig.upset
-        if rig.upset:
-            rig.disturbed += 1
+        except LoopError:
+            verdicts, fired = [], False
+        if verdicts and not fired and (rig.upset or verdicts[-1] is Verdict.UNDONE):
+            excused += 1
+            if excused > MOST_EXCUSED + count:
+                raise RuntimeError("watchdogs make safe more often than not: this machine is too busy")
+        else:
+            judged += 1
+            lost += not fired
+        if not fired:
             await rig.start()
-    return lost
+    return lost, excused
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,9 @@ async def measure(rig: Rig, observer: Observer, counts: Counts, busy: int) -> li
         await add("exception to all off", spoil(UNKNOWN_KIND), counts.ends, None, 20)
         await add("SIGSTOP to all off", send(signal.SIGSTOP), counts.ends, 20, 200)
         await add("endless loop to all off", spoil(HANG), counts.ends, 20, 200)
-        rows.append(Row("arm and fire at once, lost", await pairs(rig, counts.pairs), "", 0, f"{counts.pairs} pairs"))
+        lost, excused = await pairs(rig, counts.pairs)
+        rows.append(Row("arm and fire at once, lost", lost, "", 0, f"{counts.pairs} pairs"))
+        rows.append(Row("arm and fire at once, made safe by a watchdog and tried again", excused, ""))
         rows.append(Row("armings that a watchdog made safe", rig.disturbed, ""))
     finally:
         life.cancel()

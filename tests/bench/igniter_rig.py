@@ -191,7 +191,7 @@ class Rig:
         self._fired = asyncio.Event()
         self._pair: Pair | None = None
         self.upset = False
-        """Whether a watchdog has made safe, or ended the loop, since this was last cleared."""
+        """Whether a watchdog has made safe since this was last cleared."""
         self._session = self._sequence = 0
         self._nursery = Nursery()
         pairs._spawn = self._nursery.spawn
@@ -246,6 +246,19 @@ class Rig:
             if not answer.failing & ~FORCEABLE:
                 return
 
+    async def settle(self) -> None:
+        """Wait until a loop runs that nothing stands against, however often a watchdog of this machine ends it."""
+        for _ in range(TRIES):
+            try:
+                await self.sound()
+            except LoopError:
+                self.disturbed += 1
+                await self.start()
+            else:
+                self.upset = False
+                return
+        raise RuntimeError("the firing loop does not stay")
+
     async def fire(self) -> None:
         """Fire for longer than any trial takes. What a watchdog has made safe on a busy machine is done again."""
         verdicts: list[Verdict] = []
@@ -288,7 +301,7 @@ class Rig:
         self._held.close()
 
     def _has_ended(self, _: str) -> None:
-        self.upset = True
+        """Who waits for it hears of it by his command."""
 
     def _heard(self, message: Message) -> None:
         if message.kind is Report.MODE and message.value == Cause.WATCHDOGS:

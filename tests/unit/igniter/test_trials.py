@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from pilotlight.igniter import pair
+from pilotlight.igniter.commands import Verdict
+from pilotlight.igniter.pair import LoopError
 
 from tests.bench import igniter_rig
-from tests.bench.bench_igniter import Counts, measure
+from tests.bench.bench_igniter import Counts, measure, pairs
 from tests.bench.igniter_rig import KILL, OUTPUTS, KernelLines, Observer, Rig, lines
 
 
@@ -30,6 +34,57 @@ def test_after_every_trial_all_outputs_are_off_and_no_command_is_lost(monkeypatc
     assert [row.value for row in counted] == [0] * 7
     assert {row.bar for row in counted} == {0}
     assert not seen.on()
+
+
+class Scripted:
+    """A rig whose pairs end as they are told to."""
+
+    def __init__(self, *ends: str) -> None:
+        self.ends = list(ends)
+        self.upset = False
+        self.shots: list[SimpleNamespace] = []
+        self.started = 0
+
+    async def settle(self) -> None:
+        self.upset = False
+
+    async def start(self) -> None:
+        self.started += 1
+
+    async def arm_and_fire(self, window_ms: int) -> list[Verdict]:
+        end = self.ends.pop(0)
+        if end == "no answer":
+            raise LoopError(end)
+        self.upset = end == "watchdog"
+        self.shots = [SimpleNamespace(on_ns=end == "fired")] * 2
+        last = {"fired": Verdict.ACCEPTED, "never on": Verdict.ACCEPTED, "late": Verdict.UNDONE}
+        return [Verdict.ACCEPTED, Verdict.ACCEPTED, last.get(end, Verdict.WRONG_STATE)]
+
+    async def shot(self, count: int) -> bool:
+        return len(self.shots) == count
+
+
+@pytest.mark.parametrize(
+    ("ends", "lost", "excused"),
+    [
+        (("fired", "fired", "fired"), 0, 0),
+        (("fired", "refused", "fired"), 1, 0),
+        (("never on", "fired", "fired"), 1, 0),
+        (("no answer", "fired", "no answer"), 2, 0),
+        (("watchdog", "fired", "late", "fired", "watchdog", "fired"), 0, 3),
+    ],
+)
+def test_only_what_a_watchdog_made_safe_is_excused_and_tried_again(
+    ends: tuple[str, ...], lost: int, excused: int
+) -> None:
+    rig = Scripted(*ends)
+    assert asyncio.run(pairs(cast(Rig, rig), 3)) == (lost, excused)
+    assert (rig.ends, rig.started) == ([], lost + excused)
+
+
+def test_watchdogs_without_end_are_told() -> None:
+    with pytest.raises(RuntimeError, match="too busy"):
+        asyncio.run(pairs(cast(Rig, Scripted(*["watchdog"] * 1000)), 3))
 
 
 def test_lines_of_the_kernel_are_those_of_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
