@@ -23,9 +23,14 @@ LIMITS = Limits(
     supervisor_ns=200 * MS, guard_ns=100 * MS,
 )  # fmt: skip
 RULES = Rules(default_fire_ms=50, max_fire_ms=200, off_means_open=True)
-FAILURES = ("kill", "unreadable kill", "parent", "guard", "lines", "stray", "interlock", "status", "clock")
-STRAY = 0b1000
-"""The output that reads on by itself."""
+FAILURES = (
+    "kill", "unreadable kill", "parent", "guard", "lines", "stray", "interlock", "persistence", "status", "clock",
+    "off",
+)  # fmt: skip
+STRAY, DROPPED = 0b1000, 0b0001
+"""The output that reads on by itself, and the one that somebody else switches off."""
+BESIDE = frozenset({Kind.DISARM, Kind.BOX_ARM, Kind.BOX_FIRE, Kind.BOX_CLEAR})
+"""What is asked for without a session."""
 FORGET_NS = 2 * TICK_NS
 """So long what was done may still be the reason for a state."""
 
@@ -45,6 +50,8 @@ class Soak:
         self._secrets = count(1)
         self._session = self._sequence = self._code = self._token = self._selected = self._granted = 0
         self._levels = 0
+        self._boxed = False
+        """Whether the mailbox was the last that armed."""
         self._acts: list[tuple[int, Kind]] = []
         self._kept_ns = 0
         self._keeps = True
@@ -96,6 +103,10 @@ class Soak:
                 self._alive[name] = now
         closed = None if fails("unreadable kill") else not fails("kill")
         outputs = None if fails("lines") else self._levels | (STRAY if fails("stray") else 0)
+        if fails("off") and outputs is not None:
+            if self._levels & DROPPED:
+                self._blame(Cause.SWITCHED_OFF)
+            outputs &= ~DROPPED
         status = ALL & ~0b0001 if fails("status") else ALL
         clock = now
         if self._failing.pop("clock", 0):
@@ -118,10 +129,12 @@ class Soak:
 
     def _hold(self) -> None:
         """The holder's acts, and the parent's facts."""
-        interlock = self._fails("interlock")
-        if interlock:
+        facts = Check.INTERLOCKS if self._fails("interlock") else Check(0)
+        if self._fails("persistence"):
+            facts |= Check.PERSISTENCE
+        if facts:
             self._blame(Cause.INTERLOCK)
-        self._machine.carry_out(Command(Kind.FACTS, checks=int(Check.INTERLOCKS) if interlock else 0))
+        self._machine.carry_out(Command(Kind.FACTS, checks=int(facts)))
         if not self._acts:
             self._plan()
         if self._keeps and self._now - self._kept_ns >= 100 * MS:
@@ -132,6 +145,11 @@ class Soak:
     def _plan(self) -> None:
         """The next shot, as planned; what becomes of it is another matter."""
         chance = self._chance
+        if chance.random() < 0.2:
+            steps = [(0, Kind.CLOSE), (8, Kind.BOX_CLEAR), (60, Kind.BOX_ARM), (chance.choice([0, 8]), Kind.BOX_FIRE)]
+            steps += [(chance.choice([20, 100, 400]), chance.choice([Kind.DISARM, Kind.BOX_CLEAR, Kind.BOX_FIRE]))]
+            self._take_up(steps)
+            return
         steps = [(0, Kind.CLOSE), (0, Kind.OPEN), (8, Kind.CLEAR), (60, Kind.PREPARE), (110, Kind.ARM)]
         steps += [(chance.choice([0, 8, 300]), Kind.FIRE)] * chance.choice([1, 1, 2])
         steps += [(chance.choice([20, 100, 400]), chance.choice([Kind.DISARM, Kind.CLEAR, Kind.KEEP]))]
@@ -139,11 +157,15 @@ class Soak:
             steps[4] = (chance.choice([0, 50, 700]), Kind.ARM)
         if chance.random() < 0.05:
             steps.insert(5, (1600, Kind.KEEP))
-        at = self._now + chance.randrange(500 * MS)
+        self._take_up(steps)
+
+    def _take_up(self, steps: list[tuple[int, Kind]]) -> None:
+        """These acts are to come, each so many milliseconds after the one before."""
+        at = self._now + self._chance.randrange(500 * MS)
         for pause, kind in steps:
             at += pause * MS
             self._acts.append((at, kind))
-        self._keeps = chance.random() > 0.05
+        self._keeps = self._chance.random() > 0.05
 
     def _act(self, kind: Kind) -> None:
         wrong = self._chance.random() < 0.03
@@ -157,6 +179,10 @@ class Soak:
             self._token = next(self._secrets)
             self._wrong(wrong)
             self._send(kind, secret=self._code + wrong, token=self._token)
+        elif kind is Kind.BOX_ARM:
+            self._send(kind, checks=int(FORCEABLE))
+        elif kind is Kind.BOX_FIRE:
+            self._send(kind, mask=self._chance.choice([1, 2, 5, ALL]), window=self._chance.choice([0, 8, 50, 200, 201]))
         elif kind is Kind.FIRE:
             window = self._chance.choice([0, 8, 50, 200, 201])
             self._wrong(wrong)
@@ -174,7 +200,7 @@ class Soak:
         """Send a command of the session, a few of them too late or twice, and note what an accepted one allows."""
         self._sequence += self._chance.random() > 0.01
         stamp = self._now - (150 * MS if self._chance.random() < 0.01 else 0)
-        if kind in (Kind.CLOSE, Kind.DISARM, Kind.ARM):
+        if kind in (Kind.CLOSE, Kind.DISARM, Kind.ARM, Kind.BOX_CLEAR):
             self._blame(Cause.COMMAND)
         verdict = self._machine.carry_out(
             Command(kind, mask=mask, checks=checks, sequence=self._sequence, secret=secret, session=self._session,
@@ -185,13 +211,14 @@ class Soak:
             return
         if kind is Kind.CLOSE:
             self._lease_end = 0
-        elif kind is not Kind.DISARM:
+        elif kind not in BESIDE:
             self._lease_end, self._kept_ns = self._now + LIMITS.lease_ns, self._now
         if kind is Kind.PREPARE:
             self._prepared, self._granted = self._now, mask
-        elif kind is Kind.ARM:
-            self._armed_end = self._now + LIMITS.armed_ns
-        elif kind is Kind.FIRE:
+        elif kind in (Kind.ARM, Kind.BOX_ARM):
+            self._armed_end, self._boxed = self._now + LIMITS.armed_ns, kind is Kind.BOX_ARM
+            self._granted = ALL if self._boxed else self._granted
+        elif kind in (Kind.FIRE, Kind.BOX_FIRE):
             for channel in range(4):
                 if mask >> channel & 1:
                     self._windows[channel] = self._now + (window or RULES.default_fire_ms) * MS
@@ -219,10 +246,10 @@ class Soak:
 
     def _allowed(self, on: int) -> bool:
         """Whether everything allows that these outputs are on."""
-        now, hazards = self._now, ("kill", "unreadable kill", "lines", "interlock")
+        now, hazards = self._now, ("kill", "unreadable kill", "lines", "interlock", "persistence")
         return (
             now < self._armed_end
-            and now < self._lease_end
+            and (self._boxed or now < self._lease_end)
             # One that is to be on cannot be told from one that is on by itself.
             and not (self._fails("stray") and STRAY & ~on)
             and not any(self._fails(name) for name in hazards)

@@ -164,6 +164,9 @@ class Machine:
         kind = command.kind
         if kind is Kind.FACTS:
             self.facts = Check(command.checks) & (Check.INTERLOCKS | Check.PERSISTENCE | Check.CLOCK)
+            # At once: they may be told otherwise before the next tick.
+            if self.facts & (Check.INTERLOCKS | Check.PERSISTENCE) and self.mode is not Mode.SAFE:
+                self.make_safe(Cause.INTERLOCK)
             return Verdict.ACCEPTED
         if kind is Kind.DISARM:
             if self.mode is not Mode.SAFE or self.bank.active:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pilotlight.daemon.settings import parse_settings
@@ -38,7 +38,7 @@ from pilotlight.igniter.records import Shot
 from pilotlight.igniter.reports import Message, Report
 from pilotlight.igniter.settings import IgniterSettings, arming_conflicts
 from pilotlight.io import jobs
-from pilotlight.io.edges import Edge
+from pilotlight.io.edges import Edge, EdgeInput
 from pilotlight.io.lines import LineError
 from pilotlight.io.simulated import SimulatedChip
 from pilotlight.tags import CommandRing, SegmentReader, SegmentWriter, now_ns
@@ -320,6 +320,83 @@ def test_the_end_of_the_parent_ends_the_loop_with_outputs_off(bench: Bench, monk
     with pytest.raises(loop.ParentEnded):
         loop.Loop(bench.job).run()
     assert bench.levels() == (False, True)
+
+
+def test_lines_that_cannot_be_read_make_the_machine_safe_and_not_the_loop_fail(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[tuple[int | None, bool | None]] = []
+
+    def broken() -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    def tick(self: Machine, inputs: Inputs) -> None:
+        found.append((inputs.outputs, inputs.kill_closed))
+        if len(found) == 2:
+            raise ArithmeticError
+
+    monkeypatch.setattr(Machine, "tick", tick)
+    made = loop.Loop(bench.job)
+    monkeypatch.setattr(made, "_outputs", SimpleNamespace(read=broken, write=lambda bits: None))
+    switch = SimpleNamespace(edges=broken, level=broken, lost=0, fileno=lambda: bench.alive)
+    monkeypatch.setattr(made, "_kill_switch", switch)
+    with pytest.raises(ArithmeticError):
+        made.run()
+    assert found == [(None, None), (None, None)]
+
+
+class Watched:
+    """What the guard watches, with an output on; `levels` are those of the kill switch, and then the parent ends."""
+
+    def __init__(self, bench: Bench, *levels: bool | OSError) -> None:
+        self.levels = list(levels)
+        self.bench = bench
+        self.found: list[tuple[bool, bool]] = []
+        bench.held.outputs.write(0b11)
+        bench.page.outputs = 0b0101
+        # A loop that is never late.
+        bench.page.loop_ns = now_ns() + 3600 * 1_000_000_000
+
+    def level(self) -> bool:
+        self.found.append(self.bench.levels())
+        level = self.levels.pop(0)
+        if not self.levels:
+            os.close(self.bench.parent)
+        if isinstance(level, OSError):
+            raise level
+        return level
+
+
+@pytest.mark.parametrize("opening", [False, OSError(errno.EIO, "Input/output error")])
+def test_the_guard_switches_off_by_itself_when_the_kill_switch_opens(bench: Bench, opening: bool | OSError) -> None:
+    switch = Watched(bench, True, opening, True)
+    watched, end = os.pipe()
+    job_of_guard = replace(bench.job, watched=watched)
+    assert guard._watch(job_of_guard, bench.held.outputs, cast(EdgeInput, switch), bench.page) == guard.EXIT_PARENT
+    on, off = (True, False), (False, True)
+    assert switch.found == [on, on, off], "channel 3 is active low"
+    assert bench.levels() == off
+    for descriptor in (watched, end):
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("ended", ["parent", "loop"])
+def test_the_guard_switches_off_when_the_parent_or_the_loop_ends(bench: Bench, ended: str) -> None:
+    sleeper = subprocess.Popen(["sleep", "60"])
+    watched = os.pidfd_open(sleeper.pid)
+    try:
+        Watched(bench)
+        if ended == "parent":
+            os.close(bench.parent)
+        else:
+            sleeper.kill()
+        code = guard.main(jobs.encode(replace(bench.job, watched=watched)))
+        assert code == {"parent": guard.EXIT_PARENT, "loop": guard.EXIT_LOOP_ENDED}[ended]
+        assert bench.levels() == (False, True)
+        assert sleeper.wait(10) == -9, "no loop outlives its guard"
+    finally:
+        sleeper.kill()
+        sleeper.wait()
 
 
 def test_the_guard_switches_off_and_kills_a_loop_that_is_silent(bench: Bench) -> None:

@@ -79,6 +79,16 @@ def test_an_interlock_that_is_lost_switches_off() -> None:
     assert rig.machine.cause is Cause.INTERLOCK
 
 
+@pytest.mark.parametrize("lost", [Check.INTERLOCKS, Check.PERSISTENCE])
+def test_an_interlock_that_is_back_before_the_next_tick_was_lost_all_the_same(lost: Check) -> None:
+    rig = Rig()
+    rig.arm()
+    rig.do(Kind.FACTS, checks=int(lost))
+    rig.do(Kind.FACTS)
+    assert rig.fire() is Verdict.WRONG_STATE
+    assert (rig.machine.mode, rig.machine.cause) == (Mode.SAFE, Cause.INTERLOCK)
+
+
 def test_without_signs_of_life_the_lease_ends_and_with_it_the_shot() -> None:
     rig = Rig()
     rig.arm()

@@ -254,7 +254,7 @@ class AnyProgram(AnyOrder):
     def program_arms_and_fires(self) -> None:
         for _ in range(6):
             self.tick(4, True, True, True, 15, 0)
-        self.facts(True)
+        self.facts(Check(0))
         for ask in (Ask.CLOSE, Ask.OPEN, Ask.CLEAR, Ask.PREPARE):
             self.program_asks(ask, 1, 60, True, 1, 0, "")
         for _ in range(3):
@@ -274,15 +274,15 @@ class AnyProgram(AnyOrder):
             command = next(talk)
             while True:
                 verdict = self.machine.carry_out(command)
-                if verdict is Verdict.ACCEPTED and command.kind not in (Kind.OPEN, Kind.DISARM):
+                if verdict is Verdict.ACCEPTED:
+                    assert command.kind is not Kind.OPEN or self.now >= self.book.leased_until
                     self.book.accept(self.now, command)
-                elif verdict is Verdict.ACCEPTED and command.kind is Kind.OPEN:
-                    assert self.now >= self.book.leased_until
-                    self.book.leased_until = self.now + LIMITS.lease_ns
+                elif verdict in (Verdict.WRONG_CODE, Verdict.WRONG_TOKEN, Verdict.TOO_EARLY):
+                    self.book.forget()
                 fired += command.kind is Kind.FIRE
                 command = talk.send(verdict)
         except StopIteration:
-            self.levels = self.machine.outputs()
+            self.settle()
         dead = changes.get("trouble") or self.now - self.life > 30 * MS
         if dead or (requests and requests[0].number != before + 1):
             assert not fired, "a request of a program that cannot be trusted was carried out"

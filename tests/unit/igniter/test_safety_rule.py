@@ -36,22 +36,40 @@ class Book:
         self.leased_until = 0
         self.armed_until = 0
         self.armed = 0
-        self.token = 0
+        self.boxed = False
         self.prepared = self.mask = 0
         self.windows = [0, 0, 0, 0]
 
-    def accept(self, now: int, command: Command) -> None:
-        """Note what an accepted command of a session allows."""
-        self.leased_until = 0 if command.kind is Kind.CLOSE else now + LIMITS.lease_ns
-        if command.kind is Kind.PREPARE:
+    def accept(self, now: int, command: Command, enabled: int = 15) -> None:
+        """Note what an accepted command allows, or does not allow any more."""
+        kind = command.kind
+        if kind in (Kind.DISARM, Kind.CLOSE, Kind.CLEAR, Kind.BOX_CLEAR):
+            self.forget()
+        if kind is Kind.CLOSE:
+            self.leased_until = 0
+        elif kind in (Kind.OPEN, Kind.KEEP, Kind.PREPARE, Kind.ARM, Kind.FIRE, Kind.CLEAR):
+            assert not self.boxed, "a session goes on beside a mailbox that has armed"
+            self.leased_until = now + LIMITS.lease_ns
+        if kind is Kind.PREPARE:
             self.prepared, self.mask = now, command.mask
-        elif command.kind is Kind.ARM:
+        elif kind is Kind.ARM:
+            assert self.mask, "what made safe was overcome without preparing anew"
             assert now - self.prepared >= LIMITS.countdown_ns
             self.armed, self.armed_until = self.mask, now + LIMITS.armed_ns
-        elif command.kind is Kind.FIRE:
+        elif kind is Kind.BOX_ARM:
+            assert now >= self.leased_until, "the mailbox arms within a session"
+            self.armed, self.armed_until, self.boxed = enabled, now + LIMITS.armed_ns, True
+        elif kind in (Kind.FIRE, Kind.BOX_FIRE):
+            assert self.armed, "what made safe was overcome without arming anew"
+            assert self.boxed is (kind is Kind.BOX_FIRE)
             for channel in range(4):
                 if command.mask >> channel & 1:
                     self.windows[channel] = now + (command.durations_ms[channel] or 20) * MS
+
+    def forget(self) -> None:
+        """Everything was made safe: nothing is on or armed before both steps were taken anew."""
+        self.armed = self.mask = 0
+        self.boxed = False
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -59,42 +77,87 @@ class AnyOrder(RuleBasedStateMachine):
         super().__init__()
         self.now = 1000 * MS
         self.secrets = 0
-        self.session = self.sequence = self.code = self.token = self.on = 0
+        self.session = self.sequence = self.code = self.token = 0
         self.book = Book()
         self.facts_bad = True
         self.levels = 0
+        self.on_since = [0, 0, 0, 0]
 
     @initialize(
         policy=st.sampled_from(list(Policy)), opened=st.booleans(), sense=st.booleans(), stay=st.booleans(),
         enabled=st.sampled_from([15, 15, 7, 1]),
     )  # fmt: skip
     def begin(self, policy: Policy, opened: bool, sense: bool, stay: bool, enabled: int) -> None:
-        rules = Rules(max_fire_ms=60, default_fire_ms=20, opened_is_fault=opened, off_means_open=sense)
-        self.machine = Machine(rules, replace(LIMITS, stay_armed=stay), policy, enabled)
+        self.rules = Rules(max_fire_ms=60, default_fire_ms=20, opened_is_fault=opened, off_means_open=sense)
+        self.stay = stay
+        self.machine = Machine(self.rules, replace(LIMITS, stay_armed=stay), policy, enabled)
         self.inputs = Inputs(self.now, 15, 0, True, self.now, self.now)
-        self.facts(good=True)
+        self.facts(Check(0))
         self.tick(4, True, True, True, 15, 0)
 
     @rule(
-        step=st.sampled_from([1, 4, 4, 16, 30]), closed=mostly, parent=st.booleans(), guard=st.booleans(),
-        status=st.sampled_from([15] * 12 + [14, 11, 0]), stray=st.sampled_from([0] * 12 + [1, 8]),
+        step=st.sampled_from([1, 4, 4, 16, 30]), closed=st.sampled_from([True] * 7 + [False, None]),
+        parent=st.booleans(), guard=st.booleans(), status=st.sampled_from([15] * 12 + [14, 11, 0]),
+        stray=st.sampled_from([0] * 12 + [1, 8]), dropped=st.sampled_from([0] * 12 + [1, 8]),
+        readable=st.sampled_from([True] * 12 + [False]),
     )  # fmt: skip
-    def tick(self, step: int, closed: bool, parent: bool, guard: bool, status: int, stray: int) -> None:
+    def tick(
+        self, step: int, closed: bool | None, parent: bool, guard: bool, status: int, stray: int, dropped: int = 0,
+        readable: bool = True,
+    ) -> None:  # fmt: skip
+        before, was_on = self.now, self.levels
         self.now += step * MS
         parent, guard = parent or step < 16, guard or step < 16
+        outputs = (was_on | stray) & ~dropped
         self.inputs = Inputs(
-            self.now, status, self.levels | stray, closed,
+            self.now, status, outputs if readable else None, closed,
             self.now if parent else self.inputs.supervisor_ns, self.now if guard else self.inputs.guard_ns,
         )  # fmt: skip
-        self.stray = bool(stray & ~self.levels)
         self.machine.tick(self.inputs)
-        self.levels = self.machine.outputs()
+        self.settle()
+        if self.hazard(before) or not readable or outputs != was_on:
+            assert self.levels == 0, "what is hazardous switches off in the same tick"
+            self.book.forget()
+        elif was_on and not self.stay and all(self.now >= end for end in self.book.windows):
+            self.book.forget()
+        for channel in range(4):
+            low_while_on = was_on & ~status & 1 << channel
+            if low_while_on and self.now - self.on_since[channel] >= self.rules.settle_ns:
+                assert not self.levels & low_while_on, "a channel with a fault is on"
 
-    @rule(good=mostly)
-    def facts(self, good: bool) -> None:
-        self.facts_bad = not good
-        self.machine.carry_out(Command(Kind.FACTS, checks=0 if good else int(Check.INTERLOCKS)))
-        self.levels = self.machine.outputs()
+    def hazard(self, before: int) -> bool:
+        """Whether something that was read or told forbids that anything is armed."""
+        book, inputs = self.book, self.inputs
+        return (
+            self.now < before
+            or inputs.kill_closed is not True
+            or not 0 <= self.now - inputs.supervisor_ns <= LIMITS.supervisor_ns
+            or not 0 <= self.now - inputs.guard_ns <= LIMITS.guard_ns
+            or self.facts_bad
+            or (not book.boxed and self.now >= book.leased_until)
+            or bool(book.armed and self.now >= book.armed_until)
+        )
+
+    def settle(self) -> None:
+        """The end of a tick."""
+        levels = self.machine.outputs()
+        for channel in range(4):
+            if levels & ~self.levels & 1 << channel:
+                self.on_since[channel] = self.now
+        self.levels = levels
+
+    @rule(step=st.sampled_from([-1, -5, -100]))
+    def time_runs_back(self, step: int) -> None:
+        self.tick(step, True, True, True, 15, 0)
+
+    @rule(failing=st.sampled_from([Check(0)] * 7 + [Check.INTERLOCKS, Check.PERSISTENCE]))
+    def facts(self, failing: Check) -> None:
+        self.facts_bad = failing != Check(0)
+        self.machine.carry_out(Command(Kind.FACTS, checks=int(failing)))
+        self.settle()
+        if self.facts_bad:
+            assert self.levels == 0
+            self.book.forget()
 
     def send(self, kind: Kind, way: str, **arguments: Any) -> Verdict:
         """A command of the session, right in number and time if its way is `good`."""
@@ -105,18 +168,54 @@ class AnyOrder(RuleBasedStateMachine):
         if verdict is Verdict.ACCEPTED:
             assert way == "good", "an old or repeated command was accepted"
             self.book.accept(self.now, command)
+        elif verdict in (Verdict.WRONG_CODE, Verdict.WRONG_TOKEN, Verdict.TOO_EARLY):
+            self.book.forget()
         if way == "good":
             self.sequence = sequence
-        self.levels = self.machine.outputs()
+        self.settle()
         return verdict
+
+    def send_box(self, kind: Kind, **arguments: Any) -> Verdict:
+        """A command of the mailbox."""
+        command = Command(kind, **arguments)
+        verdict = self.machine.carry_out(command)
+        if verdict is Verdict.ACCEPTED:
+            self.book.accept(self.now, command, self.machine.bank.enabled)
+        self.settle()
+        return verdict
+
+    @rule(forced=st.integers(0, 1023))
+    def box_arm(self, forced: int) -> None:
+        self.send_box(Kind.BOX_ARM, checks=forced)
+
+    @rule(mask=st.sampled_from([1, 2, 5, 15, 0]), window=st.sampled_from([0, 5, 60, 61]))
+    def box_fire(self, mask: int, window: int) -> None:
+        if self.send_box(Kind.BOX_FIRE, mask=mask, durations_ms=(window,) * 4) is Verdict.ACCEPTED:
+            assert mask > 0 and window <= 60
+
+    @rule()
+    def box_clear(self) -> None:
+        self.send_box(Kind.BOX_CLEAR)
+
+    @rule()
+    def box_arms_and_fires(self) -> None:
+        """The straight way of the mailbox to an output that is on."""
+        self.send(Kind.CLOSE, "good")
+        self.facts(Check(0))
+        for _ in range(16):
+            self.tick(4, True, True, True, 15, 0)
+        self.send_box(Kind.BOX_CLEAR)
+        self.send_box(Kind.BOX_ARM, checks=1023)
+        self.send_box(Kind.BOX_FIRE, mask=1, durations_ms=(60,) * 4)
 
     @rule()
     def open_session(self) -> None:
         self.secrets += 1
-        if self.machine.carry_out(Command(Kind.OPEN, session=self.secrets)) is Verdict.ACCEPTED:
+        command = Command(Kind.OPEN, session=self.secrets)
+        if self.machine.carry_out(command) is Verdict.ACCEPTED:
             assert self.now >= self.book.leased_until
             self.session, self.sequence = self.secrets, 0
-            self.book.leased_until = self.now + LIMITS.lease_ns
+            self.book.accept(self.now, command)
 
     @rule(way=ways)
     def keep(self, way: str) -> None:
@@ -153,9 +252,9 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(mask=masks)
     def disarm(self, mask: int) -> None:
         self.machine.carry_out(Command(Kind.DISARM, mask=mask))
-        assert self.machine.outputs() == 0
-        self.levels = 0
-        self.book.armed = 0
+        self.settle()
+        assert self.levels == 0
+        self.book.forget()
 
     @rule(way=ways)
     def clear(self, way: str) -> None:
@@ -173,7 +272,7 @@ class AnyOrder(RuleBasedStateMachine):
         for _ in range(6):
             self.tick(4, True, True, True, 15, 0)
         self.open_session()
-        self.facts(True)
+        self.facts(Check(0))
         self.clear("good")
         self.prepare(15 & self.machine.bank.enabled, "good", 1023)
         for _ in range(3):
@@ -190,12 +289,11 @@ class AnyOrder(RuleBasedStateMachine):
         book = self.book
         assert on & ~book.armed == 0, "a channel is on that is not armed"
         assert self.now < book.armed_until, "arming has run out"
-        assert self.now < book.leased_until, "the lease has ended"
+        assert book.boxed or self.now < book.leased_until, "the lease has ended"
         assert self.inputs.kill_closed is True, "the kill switch is open"
         assert self.now - self.inputs.supervisor_ns <= LIMITS.supervisor_ns, "the parent is silent"
         assert self.now - self.inputs.guard_ns <= LIMITS.guard_ns, "the guard is silent"
         assert not self.facts_bad, "an interlock is not true"
-        assert not self.stray, "a line is on that should be off"
         for channel in range(4):
             assert not on >> channel & 1 or self.now < book.windows[channel], "the window is over"
 
@@ -211,3 +309,6 @@ def test_the_play_reaches_outputs_that_are_on() -> None:
     play.arm_and_fire()
     assert play.levels == 1
     play.no_output_is_on_unless_everything_allows_it()
+    play.box_arms_and_fires()
+    assert play.levels == 1
+    assert play.book.boxed
