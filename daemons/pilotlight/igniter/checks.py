@@ -28,11 +28,15 @@ class Check(enum.IntFlag):
     CLOCK = 256
     """The wall clock is set, so that records can be dated."""
     REAL_TIME = 512
-    """The loop has real-time priority."""
+    """Loop and guard have real-time priority."""
+    SENSORS = 1024
+    """Motion sensor and barometer of the control loop are sound, where there is one."""
 
 
-FORCEABLE = Check.CONTINUITY | Check.CLOCK | Check.REAL_TIME
+FORCEABLE = Check.CONTINUITY | Check.CLOCK | Check.REAL_TIME | Check.SENSORS
 """Checks that a person may override for one arming. All others cannot be forced by anybody."""
+TOLD = Check.INTERLOCKS | Check.PERSISTENCE | Check.CLOCK | Check.SENSORS
+"""Checks that only the parent can make; it tells the loop."""
 ALL = Check((1 << len(Check)) - 1)
 TEXTS = {
     Check.LINES: "a selected channel is not configured, or its lines are not held; see Status and igniter.yaml",
@@ -45,7 +49,9 @@ TEXTS = {
     "dtparam=strict_gpiod, take no chip of another kind",
     Check.CONTINUITY: "a selected channel has no match connected, or its continuity is not measured",
     Check.CLOCK: "the wall clock is not set, records of shots would be misdated; let the device set its time",
-    Check.REAL_TIME: "the firing loop has no real-time priority, windows may be late; check LimitRTPRIO= of the unit",
+    Check.REAL_TIME: "the firing loop or its guard has no real-time priority, windows may be late; check LimitRTPRIO= "
+    "of the unit",
+    Check.SENSORS: "the control loop is silent, or one of its sensors is; see `pilotlight control status`",
 }
 
 

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What only the parent can find out for the arming checks: interlock tags, persistence of the lines, the wall clock."""
+"""What only the parent can find out for the arming checks: interlocks, persistent lines, clock, sensors."""
 
 from __future__ import annotations
 
 import time
 
-from pilotlight.tags import Quality, Readers, SegmentError, SegmentSilent, TagValueError
+from pilotlight.tags import Quality, Readers, SegmentError, SegmentMissing, SegmentSilent, TagValueError, now_ns
 
 from .checks import Check
 from .scan import FORCES, SEGMENT, STATE, distrust
 
+FRESH_NS = 500_000_000
+"""How old the control loop's last measurement may be."""
+SENSORS_FAIL = frozenset({2, 5})
+"""Reasons of a failsafe that are the sensors': IMU_STALE and INVALID_ESTIMATOR."""
+_SENSORS = ("Sensor.Time", "Sensor.ImuValid", "Sensor.BaroValid")
 EARLIEST = 1_767_225_600
 """1 January 2026: a wall clock before it was never set."""
 
@@ -57,11 +62,41 @@ class Interlocks:
         return "" if now == before else "it was not true all the time since the last look"
 
 
-def failing(interlocks: list[str], persistent: bool) -> Check:
-    """The checks that fail at present; `interlocks` as told by `Interlocks.failing`, `persistent` by `Held`."""
+class Sensors:
+    """Motion sensor and barometer, as the control loop has them."""
+
+    def __init__(self) -> None:
+        self._readers = Readers()
+
+    def sound(self) -> bool:
+        """Whether both are valid and fresh and no failsafe is theirs; so it is without a control loop."""
+        try:
+            reader = self._readers.written("control")
+            time_of, imu, baro, *reasons = (
+                reading.value for reading in reader.read(*_SENSORS, "Servo.Reason", "Controller.Reason")
+            )
+        except SegmentMissing:
+            return True
+        except (SegmentError, TagValueError, KeyError, OSError):
+            return False
+        fresh = isinstance(time_of, int) and 0 <= now_ns() - time_of <= FRESH_NS
+        return fresh and imu is True and baro is True and not SENSORS_FAIL.intersection(reasons)
+
+    def close(self) -> None:
+        """Let go of the segment."""
+        self._readers.close()
+
+
+def failing(interlocks: list[str], persistent: bool, sound: bool) -> Check:
+    """The checks that fail at present.
+
+    `interlocks` as told by `Interlocks.failing`, `persistent` by `Held`, `sound` by `Sensors`.
+    """
     found = Check.INTERLOCKS if interlocks else Check(0)
     if persistent:
         found |= Check.PERSISTENCE
     if time.time() < EARLIEST:
         found |= Check.CLOCK
+    if not sound:
+        found |= Check.SENSORS
     return found

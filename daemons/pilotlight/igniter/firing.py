@@ -86,6 +86,7 @@ class Firing:
         self.door = ProgramDoor(arming, arming.program, self.audit) if arming.program is not None else None
         """Where the PLC program asks, if the settings let it."""
         self._interlocks = facts.Interlocks(arming.interlocks)
+        self._sensors = facts.Sensors()
         self._told: list[str] = []
         """What the loop was last told of that makes safe by the cause INTERLOCK."""
         self._pair: Pair | None = None
@@ -228,6 +229,7 @@ class Firing:
         """End the children, all outputs off, lines let go."""
         self._drop()
         self._interlocks.close()
+        self._sensors.close()
         self.held.close()
 
     def _tell(self) -> None:
@@ -236,7 +238,7 @@ class Firing:
             return
         self._pair.alive()
         try:
-            failing = facts.failing(self.unlocked, self.held.persistent())
+            failing = facts.failing(self.unlocked, self.held.persistent(), self._sensors.sound())
             self._pair.facts(failing)
         except LoopError as error:
             self._log.error(str(error), event="loop-late")

@@ -40,8 +40,10 @@ def main(arguments: Sequence[str]) -> int:
         # The parent ends it, by ending or by SIGKILL; the terminal and systemd reach the parent.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        become_real_time(job.priority and job.priority + 1)
-        return _watch(job, outputs, inherit.edge_input(job.kill_switch), Page(job.page))
+        page = Page(job.page)
+        refused = become_real_time(job.priority and job.priority + 1)
+        page.guard_real_time = bool(job.priority) and not refused
+        return _watch(job, outputs, inherit.edge_input(job.kill_switch), page)
     finally:
         contain(outputs, job.watched)
 

@@ -122,7 +122,8 @@ class Loop:
             status = self._spread(self._status.read())
         except OSError:
             outputs, status = None, self._enabled
-        return Inputs(now, status, outputs, self._look_at_kill_switch(), parent_ns, guard_ns, self._real_time)
+        real_time = self._real_time and self._page.guard_real_time
+        return Inputs(now, status, outputs, self._look_at_kill_switch(), parent_ns, guard_ns, real_time)
 
     def _look_at_kill_switch(self) -> bool | None:
         closed = self._read_kill_switch()

@@ -14,7 +14,7 @@ from dataclasses import replace
 from .arming import Cause, Inputs, Limits, Mode
 from .bank import Bank, Policy
 from .channel import Continuity, Rules
-from .checks import FORCEABLE, Check
+from .checks import FORCEABLE, TOLD, Check
 from .commands import UNCOUNTED, Command, Kind, Verdict
 from .records import Shots
 
@@ -30,7 +30,7 @@ class Machine:
         self.session = 0
         self.accepted = self.refused = 0
         """Commands that were carried out, and that were not."""
-        self.facts = Check.INTERLOCKS | Check.PERSISTENCE | Check.CLOCK
+        self.facts = TOLD
         """Failing checks as the parent last told; all of them until it did."""
         self._measured = rules.off_means_open
         self._limits = limits
@@ -163,7 +163,7 @@ class Machine:
     def _verdict(self, command: Command) -> Verdict:
         kind = command.kind
         if kind is Kind.FACTS:
-            self.facts = Check(command.checks) & (Check.INTERLOCKS | Check.PERSISTENCE | Check.CLOCK)
+            self.facts = Check(command.checks) & TOLD
             # At once: they may be told otherwise before the next tick.
             if self.facts & (Check.INTERLOCKS | Check.PERSISTENCE) and self.mode is not Mode.SAFE:
                 self.make_safe(Cause.INTERLOCK)

@@ -13,7 +13,7 @@ from .bank import CHANNELS
 from .records import Shot
 
 SIZE = mmap.PAGESIZE
-_PARENT, _GUARD, _LOOP, _OUTPUTS, _LAST_SHOT, _SHOTS = range(6)
+_PARENT, _GUARD, _LOOP, _OUTPUTS, _PROMPT, _LAST_SHOT, _SHOTS = range(7)
 _SHOT_WORDS = 4
 
 
@@ -49,6 +49,15 @@ class Page:
     @guard_ns.setter
     def guard_ns(self, now_ns: int) -> None:
         self._words[_GUARD] = now_ns
+
+    @property
+    def guard_real_time(self) -> bool:
+        """Whether the guard has real-time priority."""
+        return bool(self._words[_PROMPT])
+
+    @guard_real_time.setter
+    def guard_real_time(self, has: bool) -> None:
+        self._words[_PROMPT] = has
 
     @property
     def loop_ns(self) -> int:

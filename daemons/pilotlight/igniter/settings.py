@@ -23,7 +23,7 @@ from .bank import CHANNELS
 
 Chip = Annotated[str, Meta(min_length=1, max_length=64)]
 Line = Annotated[int, Meta(ge=0, le=65535)]
-Forceable = Literal["CONTINUITY", "CLOCK", "REAL_TIME"]
+Forceable = Literal["CONTINUITY", "CLOCK", "REAL_TIME", "SENSORS"]
 Bias = Literal["as-is", "pull-up", "pull-down", "disabled"]
 
 

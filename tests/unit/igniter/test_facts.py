@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pilotlight.igniter import facts
+from pilotlight.igniter import checks, facts
 from pilotlight.igniter.checks import Check
-from pilotlight.igniter.facts import Interlocks
+from pilotlight.igniter.facts import Interlocks, Sensors
+from pilotlight.runtime.control.looptags import TAGS
+from pilotlight.runtime.control.samples import Reason
 from pilotlight.tags import Quality, SegmentWriter, Tag, Type, now_ns
 
 SECOND = 1_000_000_000
@@ -128,7 +130,35 @@ def test_what_is_no_tag_or_no_bit_does_not_hold(plc: Plc) -> None:
     assert Interlocks(()).failing() == []
 
 
+@pytest.mark.parametrize(
+    ("changes", "sound"),
+    [
+        ({}, True),
+        ({"Servo.Reason": 4, "Controller.Reason": 1}, True),
+        ({"Sensor.ImuValid": False}, False),
+        ({"Sensor.BaroValid": False}, False),
+        ({"Servo.Reason": Reason.IMU_STALE}, False),
+        ({"Controller.Reason": Reason.INVALID_ESTIMATOR}, False),
+        ({"Sensor.Time": 1}, False),
+    ],
+)
+def test_sensors_are_those_of_the_control_loop(changes: dict[str, int], sound: bool) -> None:
+    sensors = Sensors()
+    assert sensors.sound(), "there is no control loop"
+    writer = SegmentWriter.create("control", TAGS, journal=1024)
+    values = {"Sensor.Time": now_ns(), "Sensor.ImuValid": True, "Sensor.BaroValid": True, **changes}
+    for name, value in values.items():
+        writer.set(writer.directory.index(name), value)
+    writer.publish()
+    writer.heartbeat(now_ns() + 60 * SECOND)
+    assert sensors.sound() is sound
+    writer.heartbeat(now_ns() - 1)
+    assert not sensors.sound(), "the control loop is silent"
+    sensors.close()
+    writer.close()
+
+
 def test_facts_become_failing_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert facts.failing([], False) == Check(0)
+    assert facts.failing([], False, True) == Check(0)
     monkeypatch.setattr(time, "time", lambda: 0.0)
-    assert facts.failing(["plc.Clear: it is not true"], True) == Check.INTERLOCKS | Check.PERSISTENCE | Check.CLOCK
+    assert facts.failing(["plc.Clear: it is not true"], True, False) == checks.TOLD

@@ -322,6 +322,29 @@ def test_the_end_of_the_parent_ends_the_loop_with_outputs_off(bench: Bench, monk
     assert bench.levels() == (False, True)
 
 
+@pytest.mark.parametrize(("refused", "expected"), [([], True), (["real-time priority 61 is refused"], False)])
+def test_the_guard_says_whether_it_has_real_time_priority(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, refused: list[str], expected: bool
+) -> None:
+    monkeypatch.setattr(guard, "become_real_time", lambda priority: refused)
+    sleeper = subprocess.Popen(["sleep", "60"])
+    os.close(bench.parent)
+    guard.main(jobs.encode(replace(bench.job, priority=60, watched=os.pidfd_open(sleeper.pid))))
+    sleeper.wait(10)
+    assert bench.page.guard_real_time is expected
+    found: list[bool] = []
+
+    def tick(self: Machine, inputs: Inputs) -> None:
+        found.append(inputs.real_time)
+        raise ArithmeticError
+
+    monkeypatch.setattr(Machine, "tick", tick)
+    monkeypatch.setattr(loop.Loop, "_wait", lambda self, until_ns: False)
+    with pytest.raises(ArithmeticError):
+        loop.Loop(replace(bench.job, priority=60)).run()
+    assert found == [expected]
+
+
 def test_lines_that_cannot_be_read_make_the_machine_safe_and_not_the_loop_fail(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -205,7 +205,7 @@ def break_check(rig: Rig, check: Check) -> None:
         rig.tick(outputs=1)
     elif check is Check.NO_FAULT:
         rig.machine.bank.latched = True
-    elif check in Check.INTERLOCKS | Check.PERSISTENCE | Check.CLOCK:
+    elif check in checks.TOLD:
         rig.do(Kind.FACTS, checks=int(check))
     elif check is Check.CONTINUITY:
         rig.tick(10, status=0b1110)
