@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .service import Service as Service
     from .service import command as command
     from .service import deferred as deferred
+    from .service import urgent as urgent
     from .settings import Settings as Settings
     from .settings import load_settings as load_settings
     from .settings import settings_path as settings_path
@@ -58,7 +59,7 @@ _HOME = {
     "identity": ("Caller", "caller"),
     "log": ("Logger", "logger"),
     "process": ("Context", "run"),
-    "service": ("Reply", "Service", "command", "deferred"),
+    "service": ("Reply", "Service", "command", "deferred", "urgent"),
     "settings": ("Settings", "load_settings", "settings_path"),
     "state": ("StateFile", "state_directory", "sync_directory", "write_atomic"),
     "variant": ("Typed",),

@@ -19,7 +19,7 @@ from pydbus import generic
 from .errors import Busy, DaemonError, InvalidArgument, NotPermitted, Unavailable
 from .identity import Caller, CallerCache, bind
 from .log import logger
-from .service import Service, command_group, is_deferred
+from .service import Service, command_group, is_deferred, is_urgent
 from .variant import pack, pack_all, unpack
 
 CALLS_LIMIT = 128
@@ -120,7 +120,7 @@ class Endpoint:
             outputs = described.methods[method].outputs
         with self._lock:
             self._open += 1
-            crowded = self._open > CALLS_LIMIT
+            crowded = self._open > CALLS_LIMIT and not is_urgent(getattr(self._service, method, None))
         answer = Answer(invocation, f"{described.name}.{method}", outputs, self._closed)
         if crowded:
             answer.fail(Busy(f"{described.name} has {CALLS_LIMIT} calls to answer; nothing was done, try again"))

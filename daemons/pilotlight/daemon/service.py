@@ -20,6 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _GROUP = "_pilotlight_group"
 _DEFERRED = "_pilotlight_deferred"
+_URGENT = "_pilotlight_urgent"
 
 
 class Reply(Protocol):
@@ -52,6 +53,12 @@ def deferred(function: F) -> F:
     return function
 
 
+def urgent(function: F) -> F:
+    """Mark a method that is served however many calls wait for an answer: one that makes safe."""
+    setattr(function, _URGENT, True)
+    return function
+
+
 def command_group(method: Callable[..., Any]) -> str | None:
     """The group that may call a method; None for a read."""
     group: str | None = getattr(method, _GROUP, None)
@@ -61,6 +68,11 @@ def command_group(method: Callable[..., Any]) -> str | None:
 def is_deferred(method: Callable[..., Any]) -> bool:
     """Whether the method answers through a Reply."""
     return bool(getattr(method, _DEFERRED, False))
+
+
+def is_urgent(method: object) -> bool:
+    """Whether a method, None for one that there is not, is served however many calls wait."""
+    return bool(getattr(method, _URGENT, False))
 
 
 class Service:

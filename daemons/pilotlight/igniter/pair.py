@@ -37,7 +37,8 @@ from .reports import Message, Report
 JOURNAL = 4096
 RING = 64
 START_S = 25.0
-"""How long the loop may take to begin."""
+START_NS = int(START_S * 1e9)
+"""How long loop and guard may take to begin."""
 VERDICT_S = 1.0
 """How long a command may take until its verdict."""
 ROUND_S = 0.02
@@ -73,7 +74,7 @@ class Pair:
         self._verdicts: dict[int, asyncio.Future[Answer]] = {}
         self._next = 1
         self._page = Page.create()
-        self._page.parent_ns = now_ns()
+        self._page.parent_ns = self._started_ns = now_ns()
         self._ring = CommandRing.create(RING, commands.SLOT)
         self._writer = SegmentWriter.create("igniter", tags(), journal=JOURNAL)
         self.last_shot = job.first_shot - 1
@@ -201,11 +202,11 @@ class Pair:
         return " and ".join(f"the {name} has ended ({child.poll()})" for name, child, fd in ended if fd in ready)
 
     def _silence(self) -> str:
-        """Which of the children gives no sign of life; empty when both do, or have not begun."""
+        """Which of the children gives no sign of life; empty when both do, or may still begin."""
         limit = max(SILENT_NS if self._page.outputs else IDLE_NS, 2 * self._stall_ns)
         beats = [("firing loop", self._page.loop_ns), ("guard", self._page.guard_ns)]
-        late = [(name, now_ns() - beat) for name, beat in beats if beat]
-        return " and ".join(f"the {name} was silent for {age / 1e6:.0f} ms" for name, age in late if age > limit)
+        ages = [(name, now_ns() - (beat or self._started_ns), limit if beat else START_NS) for name, beat in beats]
+        return " and ".join(f"the {name} was silent for {age / 1e6:.0f} ms" for name, age, most in ages if age > most)
 
     def _contain(self) -> None:
         """All off, both gone, all off again."""

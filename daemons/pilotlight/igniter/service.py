@@ -19,6 +19,7 @@ from pilotlight.daemon import (
     WrongState,
     caller,
     command,
+    urgent,
 )
 
 from . import checks, core, views
@@ -96,6 +97,7 @@ class Igniter(Service):
         """The last shots, oldest first."""
         return [views.shot(shot) for shot in self._firing.shots] if self._firing is not None else []
 
+    @urgent
     async def Disarm(self) -> None:
         """All off and safe, for everybody who may read."""
         with self._making(Kind.DISARM):

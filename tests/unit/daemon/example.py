@@ -9,7 +9,7 @@ import os
 import threading
 from typing import Any
 
-from pilotlight.daemon import DaemonError, Reply, Service, Typed, WrongState, caller, command, deferred
+from pilotlight.daemon import DaemonError, Reply, Service, Typed, WrongState, caller, command, deferred, urgent
 
 
 class Odd(DaemonError):
@@ -49,11 +49,12 @@ class Example(Service):
     def Pair(self) -> tuple[str, list[dict[str, Any]]]:
         return "one", [{"b": True, "i": -1, "f": 0.5, "s": "é", "y": b"\0\xff", "n": {"d": [1, 2], "e": []}}]
 
-    def Bytes(self, data: bytes) -> bytes:
-        return data[::-1]
-
     def Fail(self, how: str) -> None:
         raise {"odd": Odd("odd things"), "state": WrongState("not now"), "bug": ZeroDivisionError("a bug")}[how]
+
+    @urgent
+    def Bytes(self, data: bytes) -> bytes:
+        return data[::-1]
 
     @command
     def Secret(self) -> str:

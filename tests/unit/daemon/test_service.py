@@ -350,6 +350,18 @@ def test_too_many_open_calls_are_refused(example: Example, client: Client, monke
     assert client.call("Add", 1, 1) == 2
 
 
+def test_an_urgent_call_is_served_beside_too_many(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch_module, "CALLS_LIMIT", 2)
+
+    async def flood() -> list[Any]:
+        waiting = [client.acall("Sleep", 0.3) for _ in range(4)]
+        return await asyncio.gather(*waiting, client.acall("Bytes", b"ab"), return_exceptions=True)
+
+    *answers, last = asyncio.run(flood())
+    assert [type(answer) for answer in answers].count(Busy) == 2
+    assert last == b"ba"
+
+
 def _changes(bus: str) -> tuple[Any, queue.SimpleQueue[tuple[str, Any]]]:
     received: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
     connection = connect().con

@@ -102,6 +102,8 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 
 
 TICKS_MAX = 1000
+STALL_NS = 10_000_000_000
+"""More than any machine takes for a tick."""
 
 
 class Lively(Page):
@@ -208,7 +210,7 @@ def run_until(bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: Report, **job
     monkeypatch.setattr(loop, "Page", Lively)
     monkeypatch.setattr(loop.Loop, "_wait", wait)
     with pytest.raises(ArithmeticError):
-        loop.Loop(replace(bench.job, countdown_ns=0, **job_of_it)).run()
+        loop.Loop(replace(bench.job, countdown_ns=0, stall_ns=STALL_NS, **job_of_it)).run()
     return told
 
 
@@ -244,7 +246,7 @@ def test_just_before_it_switches_on_the_loop_looks_at_switch_and_clock_again(
 
     def looked(self: Machine, now: int, closed: bool | None) -> int:
         guarded.append(bench.page.outputs)
-        on.append(reconsider(self, now + (bench.job.stall_ns if stalls else 0), closed))
+        on.append(reconsider(self, now + (STALL_NS if stalls else 0), closed))
         return on[-1]
 
     monkeypatch.setattr(Machine, "outputs", late)
@@ -454,6 +456,34 @@ def test_a_loop_that_is_being_started_is_not_killed_for_its_silence(
 
     monkeypatch.setattr(pair, "_spawn", sleeper)
     asyncio.run(ask())
+
+
+@pytest.mark.parametrize("silent", ["guard", "firing loop"])
+def test_a_child_that_never_gives_a_sign_of_life_is_ended(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, silent: str
+) -> None:
+    reasons: list[str] = []
+
+    async def wait() -> None:
+        ended = asyncio.Event()
+        monkeypatch.setattr(pair, "START_NS", 50_000_000)
+
+        def has_ended(reason: str) -> None:
+            reasons.append(reason)
+            ended.set()
+
+        stuck = pair.Pair(bench.job, bench.held, lambda _: None, has_ended)
+        alive = "loop_ns" if silent == "guard" else "guard_ns"
+        setattr(stuck._page, alive, now_ns() + 3600 * 1_000_000_000)
+        try:
+            await asyncio.wait_for(ended.wait(), 20)
+        finally:
+            stuck.close()
+
+    monkeypatch.setattr(pair, "_spawn", lambda *_: subprocess.Popen(["sleep", "60"]))
+    asyncio.run(wait())
+    assert len(reasons) == 1
+    assert reasons[0].startswith(f"the {silent} was silent for ")
 
 
 def test_commands_jobs_and_reports_come_back_as_they_went(bench: Bench) -> None:
