@@ -277,8 +277,8 @@ class AnyProgram(AnyOrder):
                 if verdict is Verdict.ACCEPTED:
                     assert command.kind is not Kind.OPEN or self.now >= self.book.leased_until
                     self.book.accept(self.now, command)
-                elif verdict in (Verdict.WRONG_CODE, Verdict.WRONG_TOKEN, Verdict.TOO_EARLY):
-                    self.book.forget()
+                else:
+                    self.book.refuse(self.now, command, verdict)
                 fired += command.kind is Kind.FIRE
                 command = talk.send(verdict)
         except StopIteration:

@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from pilotlight.igniter.arming import Inputs, Limits
+from pilotlight.igniter.arming import Inputs, Limits, Mode
 from pilotlight.igniter.bank import Policy
 from pilotlight.igniter.channel import MS, Rules
 from pilotlight.igniter.checks import Check
@@ -24,6 +24,7 @@ LIMITS = Limits(
     countdown_ns=8 * MS, confirm_ns=100 * MS, armed_ns=150 * MS, lease_ns=60 * MS, fresh_ns=20 * MS,
     supervisor_ns=20 * MS, guard_ns=12 * MS,
 )  # fmt: skip
+OF_SESSION = frozenset({Kind.KEEP, Kind.PREPARE, Kind.ARM, Kind.FIRE, Kind.CLEAR})
 masks = st.integers(0, 15)
 mostly = st.sampled_from([True] * 7 + [False])
 ways = st.sampled_from(["good"] * 6 + ["old", "again"])
@@ -47,7 +48,7 @@ class Book:
             self.forget()
         if kind is Kind.CLOSE:
             self.leased_until = 0
-        elif kind in (Kind.OPEN, Kind.KEEP, Kind.PREPARE, Kind.ARM, Kind.FIRE, Kind.CLEAR):
+        elif kind in OF_SESSION or kind is Kind.OPEN:
             assert not self.boxed, "a session goes on beside a mailbox that has armed"
             self.leased_until = now + LIMITS.lease_ns
         if kind is Kind.PREPARE:
@@ -65,6 +66,13 @@ class Book:
             for channel in range(4):
                 if command.mask >> channel & 1:
                     self.windows[channel] = now + (command.durations_ms[channel] or 20) * MS
+
+    def refuse(self, now: int, command: Command, verdict: Verdict) -> None:
+        """Note what a refused command does: one of the session keeps its lease, and a wrong secret makes safe."""
+        if command.kind in OF_SESSION and verdict not in (Verdict.NO_SESSION, Verdict.STALE, Verdict.REPEATED):
+            self.leased_until = now + LIMITS.lease_ns
+        if verdict in (Verdict.WRONG_CODE, Verdict.WRONG_TOKEN, Verdict.TOO_EARLY):
+            self.forget()
 
     def forget(self) -> None:
         """Everything was made safe: nothing is on or armed before both steps were taken anew."""
@@ -120,6 +128,9 @@ class AnyOrder(RuleBasedStateMachine):
             self.book.forget()
         elif was_on and not self.stay and all(self.now >= end for end in self.book.windows):
             self.book.forget()
+        if self.now >= self.book.leased_until:
+            # One that has ended does not live again when time runs back.
+            self.book.leased_until = 0
         for channel in range(4):
             low_while_on = was_on & ~status & 1 << channel
             if low_while_on and self.now - self.on_since[channel] >= self.rules.settle_ns:
@@ -145,6 +156,9 @@ class AnyOrder(RuleBasedStateMachine):
             if levels & ~self.levels & 1 << channel:
                 self.on_since[channel] = self.now
         self.levels = levels
+        if self.machine.mode is Mode.SAFE:
+            assert levels == 0, "it says that it is safe"
+            self.book.forget()
 
     @rule(step=st.sampled_from([-1, -5, -100]))
     def time_runs_back(self, step: int) -> None:
@@ -168,8 +182,8 @@ class AnyOrder(RuleBasedStateMachine):
         if verdict is Verdict.ACCEPTED:
             assert way == "good", "an old or repeated command was accepted"
             self.book.accept(self.now, command)
-        elif verdict in (Verdict.WRONG_CODE, Verdict.WRONG_TOKEN, Verdict.TOO_EARLY):
-            self.book.forget()
+        else:
+            self.book.refuse(self.now, command, verdict)
         if way == "good":
             self.sequence = sequence
         self.settle()
