@@ -11,7 +11,7 @@ from pilotlight.runtime.control.actuator import FailsafeCounts, IoErrors, Link, 
 from pilotlight.runtime.control.controller import Controller
 from pilotlight.runtime.control.estimator import Estimator
 from pilotlight.runtime.control.killswitch import KillSwitch
-from pilotlight.runtime.control.recovery import Recovery
+from pilotlight.runtime.control.recovery import DeviceRecovery
 from pilotlight.runtime.control.samples import MS, NO_BARO, NO_ESTIMATE, NO_IMU, BaroSample, Estimate, ImuSample, Reason
 from pilotlight.runtime.control.settings import ImuWatchdog as WatchdogSettings
 from pilotlight.runtime.control.settings import Servo
@@ -312,7 +312,7 @@ def test_a_switch_that_cannot_be_read_is_active() -> None:
 
 
 def test_a_device_that_fails_is_left_alone_for_a_while_and_counted_when_it_delivers_again() -> None:
-    recovery = Recovery(threshold=3, backoff_ms=200)
+    recovery = DeviceRecovery(threshold=3, backoff_ms=200)
     for at in (50, 100):
         recovery.failed(at * MS)
     recovery.delivered()

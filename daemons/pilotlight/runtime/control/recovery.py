@@ -6,7 +6,7 @@ from __future__ import annotations
 from pilotlight.runtime.control.samples import MS
 
 
-class Recovery:
+class DeviceRecovery:
     """Counts the failures of one device. Nothing here waits."""
 
     def __init__(self, threshold: int, backoff_ms: int) -> None:

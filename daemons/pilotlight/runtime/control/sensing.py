@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pilotlight.runtime.control.devices import Devices
-from pilotlight.runtime.control.recovery import Recovery
+from pilotlight.runtime.control.recovery import DeviceRecovery
 from pilotlight.runtime.control.samples import MS, BaroSample, ImuSample
 from pilotlight.runtime.control.settings import ControlSettings
 from pilotlight.runtime.control.tick import ControlLoop
@@ -47,7 +47,7 @@ class Sensing:
         self._motion = Trouble("motion sensor", say)
         self._air = Trouble("barometer", say)
         baro = settings.baro
-        self.recovery = Recovery(baro.recovery_error_threshold, baro.recovery_backoff_ms)
+        self.recovery = DeviceRecovery(baro.recovery_error_threshold, baro.recovery_backoff_ms)
         """Of the barometer."""
 
     def imu(self, now_ns: int) -> tuple[ImuSample | None, bool]:
