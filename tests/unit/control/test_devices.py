@@ -168,16 +168,15 @@ def test_a_sensor_that_reads_zero_gets_the_time_to_start_and_is_trusted_when_it_
     assert (board.reason, dog.state) == (Reason.NONE, State.HEALTHY)
 
 
-def test_a_sensor_whose_line_is_held_high_is_started_once_it_can_be_identified() -> None:
+def test_a_sensor_whose_line_is_held_high_is_started_once_it_can_be_identified(monkeypatch: pytest.MonkeyPatch) -> None:
     board = Board()
     board.run(2000)
-    read = board.imu.read
-    board.imu.read = lambda register, count: b"\xff" * count  # type: ignore[method-assign] - a line that is held
+    monkeypatch.setattr(board.imu, "read", lambda register, count: b"\xff" * count)
     board.run(3000)
     dog = board.loop.watchdog
     assert (board.reason, dog.last_fault.name) == (Reason.IMU_STALE, "DEGENERATE_PATTERN")
     assert (dog.reinit_attempts, dog.reinit_successes, dog.reinit_failures) == (1, 0, 1)
-    board.imu.read = read  # type: ignore[method-assign] - and let go
+    monkeypatch.undo()
     board.run(1000)
     assert (board.reason, dog.state, dog.reinit_attempts) == (Reason.NONE, State.HEALTHY, 1)
 

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from pilotlight.io.config import IoSettings, SimulatedSettings
 from pilotlight.io.drivers import simulated_path
 from pilotlight.io.simulated import SimulatedChip
 from pilotlight.runtime.control.keeper import LoopKeeper
@@ -20,10 +19,8 @@ from pilotlight.runtime.control.samples import Reason
 from pilotlight.runtime.settings import ControlOptions
 from pilotlight.tags.mailbox import Places
 
-from tests.unit.control.configs import EMPTY
-
-QUIET = "[threads]\ncontrol_priority = 0\n[timeouts]\nimu_stale_ms = 2000\nactuator_cmd_timeout_ms = 2000\n"
-SWITCH = '[killswitch]\nenabled = true\nchip = "sim0"\ngpio = 3\n'
+from tests.unit.control.test_latches import SWITCH, SWITCH_BOARD
+from tests.unit.control.test_supervisor import QUIET
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -39,9 +36,9 @@ async def kept(folder: Path) -> AsyncIterator[LoopKeeper]:
     etc, shared = Path(os.environ["PILOTLIGHT_ETC"]), Path(os.environ["PILOTLIGHT_RUN"]) / "shm"
     for needed in (etc, shared):
         needed.mkdir(parents=True, exist_ok=True)
-    (etc / "control.toml").write_text(EMPTY + QUIET + SWITCH)
-    io, places = IoSettings({}, SimulatedSettings("sim0", 8)), Places(shared, shared)
-    keeper = LoopKeeper(ControlOptions(limit_ms=1500), io, folder, folder, lambda level, text: None, places)
+    (etc / "control.toml").write_text(QUIET + SWITCH)
+    places = Places(shared, shared)
+    keeper = LoopKeeper(ControlOptions(limit_ms=1500), SWITCH_BOARD, folder, folder, lambda level, text: None, places)
     keeper.open()
     try:
         await until(lambda: keeper.supervisor.reader is not None)

@@ -10,21 +10,18 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from pilotlight.daemon.settings import parse_settings
-from pilotlight.igniter import audit as audits
 from pilotlight.igniter import commands, guard, job, loop, pair, reports
 from pilotlight.igniter.arming import Cause, Inputs
-from pilotlight.igniter.audit import Audit
 from pilotlight.igniter.channel import End
 from pilotlight.igniter.checks import FORCEABLE, Check
 from pilotlight.igniter.commands import Command, Kind, Verdict
@@ -531,43 +528,3 @@ def test_lines_that_cannot_all_be_had_are_none(bench: Bench) -> None:
     with pytest.raises(LineError):
         Held(settings, settings.arming)
     assert bench.levels() == (False, True)
-
-
-@pytest.mark.parametrize("broken", [False, True])
-def test_a_disk_that_does_not_answer_holds_up_nothing_for_long(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], broken: bool
-) -> None:
-    answers = threading.Event()
-
-    def sync(path: Path) -> None:
-        if broken:
-            raise OSError(errno.EIO, "Input/output error")
-        answers.wait()
-
-    monkeypatch.setattr(audits, "_sync", sync)
-    monkeypatch.setattr(audits, "DURABLE_S", 0.01)
-    try:
-        asyncio.run(Audit(tmp_path).durable("asked", command="FIRE"))
-    finally:
-        answers.set()
-    assert '"command":"FIRE"' in (tmp_path / "audit.jsonl").read_text()
-    told = "cannot be reached: Input/output error" if broken else "was not there after 0.01 s"
-    assert f"may be lost by a power cut: the disk {told}" in capfd.readouterr().err
-
-
-def test_what_is_durable_was_synced_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced: list[Path] = []
-    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(Path(f"/proc/self/fd/{fd}").readlink()))
-    asyncio.run(Audit(tmp_path).durable("asked", command="FIRE"))
-    assert synced == [tmp_path / "audit.jsonl", tmp_path]
-
-
-def test_the_audit_keeps_two_files_and_survives_a_bad_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pilotlight.igniter.audit.LARGEST", 200)
-    audit = Audit(tmp_path / "state")
-    entries: list[Any] = [audit.note("command", number=number) for number in range(6)]
-    assert len(entries) == 6
-    kept = [path.read_text().count("\n") for path in sorted((tmp_path / "state").iterdir())]
-    assert len(kept) == 2
-    assert (tmp_path / "state/audit.jsonl").stat().st_mode & 0o777 == 0o600
-    Audit(tmp_path / "state/audit.jsonl/below").note("command", number=7)
