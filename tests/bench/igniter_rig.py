@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 from pilotlight.daemon.settings import parse_settings
 from pilotlight.igniter import pair as pairs
 from pilotlight.igniter.arming import Cause
 from pilotlight.igniter.checks import FORCEABLE
-from pilotlight.igniter.commands import Command, Kind, Verdict
+from pilotlight.igniter.commands import Command, Kind, Verdict, encode
 from pilotlight.igniter.firing import job_of
 from pilotlight.igniter.held import Held
 from pilotlight.igniter.outputs import simulated_path
@@ -286,7 +286,7 @@ class Rig:
 
     def spoil(self, kind: int) -> None:
         """Send the loop a command of a kind that it does not know."""
-        self.pair.send(Command(cast(Kind, kind)))
+        self.pair._ring.push(bytes([kind]) + encode(Command(Kind.LOOK))[1:])
 
     def close_pair(self) -> None:
         """End loop and guard."""

@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
 import pytest
-from pilotlight.igniter.arming import Cause
+from pilotlight.igniter.arming import Cause, Inputs
 from pilotlight.igniter.bank import Policy
 from pilotlight.igniter.machine import Machine
 
@@ -29,19 +34,40 @@ def test_some_minutes_of_failures_is_explained_and_can_be_made_again(policy: Pol
     assert first.digest == again.digest != other.digest
 
 
-@pytest.mark.parametrize("broken", ["_hazard", "_watched"])
-def test_an_igniter_that_overlooks_hazards_is_found_out(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Machine, broken, lambda machine: None if broken == "_hazard" else True)
-    assert soak().unexplained > 0
+class Between:
+    """A machine that is told of its inputs what `change` makes of them."""
+
+    def __init__(self, machine: Machine, change: Callable[[Inputs], Inputs]) -> None:
+        self._machine = machine
+        self._change = change
+
+    def tick(self, inputs: Inputs) -> None:
+        self._machine.tick(self._change(inputs))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._machine, name)
 
 
-def test_an_igniter_that_is_safe_for_no_reason_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    hazard = Machine._hazard
-    odd = {"ticks": 0}
+def soak_with(change: Callable[[Inputs], Inputs]) -> Soak:
+    made = Soak(1, Policy.GLOBAL)
+    vars(made)["_machine"] = Between(vars(made)["_machine"], change)
+    made.run(SECONDS)
+    return made
 
-    def sometimes(machine: Machine) -> Cause | None:
-        odd["ticks"] += 1
-        return Cause.INTERLOCK if odd["ticks"] % 500 == 0 else hazard(machine)
 
-    monkeypatch.setattr(Machine, "_hazard", sometimes)
-    assert soak().unexplained > 0
+@pytest.mark.parametrize(
+    "overlooked",
+    [
+        lambda told: replace(told, kill_closed=True),
+        lambda told: replace(told, supervisor_ns=told.now_ns, guard_ns=told.now_ns),
+        lambda told: replace(told, outputs=0),
+    ],
+    ids=["kill switch", "watchdogs", "outputs"],
+)
+def test_an_igniter_that_overlooks_hazards_is_found_out(overlooked: Callable[[Inputs], Inputs]) -> None:
+    assert soak_with(overlooked).unexplained > 0
+
+
+def test_an_igniter_that_is_safe_for_no_reason_is_found_out() -> None:
+    ticks = count(1)
+    assert soak_with(lambda told: told if next(ticks) % 500 else replace(told, kill_closed=False)).unexplained > 0
