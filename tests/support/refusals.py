@@ -1,17 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stands against arming has it refused, in words: the same on simulated lines and on lines of the kernel."""
 
-from tests.support.appliance import run
-from tests.support.igniting import KILL, STATUS, Site, configure, script
+from pilotlight.runtime.control.settings import REQUIRED
+
+from tests.support.appliance import bus_property, run
+from tests.support.editor import deadline
+from tests.support.igniting import KILL, PATIENCE_S, STATUS, Site, configure, script
 
 # The daemon has a sysfs of its own. There it is to see what a driver shows that lets the lines persist.
-_INSIDE = "nsenter --mount --target=$(systemctl show --value -p MainPID pilotlight-igniter) sh -c"
+IGNITER = "$(systemctl show --value -p MainPID pilotlight-igniter)"
+"""The number of the daemon's process, for a shell."""
+_INSIDE = f"nsenter --mount --target={IGNITER} sh -c"
 _PLACE = "/sys/module/pinctrl_rp1/parameters"
 PERSISTENT = (
     f"{_INSIDE} 'mountpoint -q /sys/module || mount -t tmpfs none /sys/module; "
     f"mkdir -p {_PLACE} && echo Y >{_PLACE}/persist_gpio_outputs'"
 )
 NOT_PERSISTENT = f"{_INSIDE} 'umount /sys/module'"
+
+_CONTROL = "/etc/pilotlight/control.toml"
+_SIMULATED = "".join(f"[{name}]\n" for name in REQUIRED) + (
+    "[threads]\ncontrol_priority = 0\n[timeouts]\nimu_stale_ms = 5000\nactuator_cmd_timeout_ms = 5000\n"
+)
 
 
 def refused(site: Site, check: str, command: str = "true", undo: str = "true", channel: int = 1) -> None:
@@ -30,7 +40,7 @@ def every_check_refuses(site: Site) -> None:
     """Each arming check that can be made to fail here, and what the refusal says.
 
     Not here: CLOCK, for a container has the clock of its machine; OUTPUTS_OFF, for no simulated output reads on by
-    itself. That one is left to its unit test.
+    itself.
     """
     configure(site)
     script(site, "sound")
@@ -48,3 +58,18 @@ def every_check_refuses(site: Site) -> None:
     configure(site, interlocks=["plc.Clear"], priority=0)
     refused(site, "INTERLOCKS")
     refused(site, "REAL_TIME")
+    silent_sensors_refuse(site)
+
+
+def silent_sensors_refuse(site: Site) -> None:
+    """A control loop with simulated devices is begun, and stands still."""
+    configure(site)
+    site.appliance.write(_CONTROL, _SIMULATED.encode())
+    try:
+        run(site.appliance, "systemctl restart pilotlight-runtime", PATIENCE_S)
+        for _ in deadline(PATIENCE_S, every_s=0.5):
+            if bus_property(site.appliance, "runtime", "ControlState") == "RUNNING":
+                break
+        refused(site, "SENSORS", f"kill -STOP {int(bus_property(site.appliance, 'runtime', 'ControlPid')) or 'none'}")
+    finally:
+        run(site.appliance, f"rm {_CONTROL} && systemctl restart pilotlight-runtime", PATIENCE_S)

@@ -3,6 +3,7 @@
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,8 @@ __all__ = ["editor", "session_editor"]
 BOARD = "qemu-arm64"
 ARCH = "arm64"
 RESULTS = BUILD / "results"
+GUEST = Path(__file__).with_name("guest")
+"""Scripts that run inside the machine."""
 WEB_S = 300.0  # patience for the web page after the first login, on a busy machine
 
 CHIP = "test-lines"
@@ -75,6 +78,12 @@ class Emulated:
 
     def write(self, path: str, data: bytes) -> None:
         self.machine.write(path, data)
+
+    def guest(self, script: str) -> str:
+        """Bring a script of `guest/` into the machine; its place there."""
+        place = f"/tmp/{script}"
+        self.write(place, (GUEST / script).read_bytes())
+        return place
 
     def make_lines(self) -> None:
         """Make a chip and let the runtime find it."""

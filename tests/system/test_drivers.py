@@ -2,7 +2,7 @@
 """The drivers of the control loop on the kernel's own simulated devices: i2c-stub and gpio-sim."""
 
 import json
-from pathlib import Path
+import shlex
 from typing import Any
 
 import pytest
@@ -10,7 +10,6 @@ import pytest
 from tests.support.appliance import run
 from tests.system.conftest import CHIP, Emulated
 
-GUEST = Path(__file__).with_name("guest")
 SWITCH = 5
 """A line of the chip that the runtime leaves alone."""
 READINGS = {
@@ -26,9 +25,8 @@ KILL_SWITCH = 4
 
 def told(appliance: Emulated, script: str, *words: str) -> dict[str, Any]:
     """What a script says in the machine."""
-    place = f"/tmp/{script}"
-    appliance.machine.write(place, (GUEST / script).read_bytes())
-    found: dict[str, Any] = json.loads(run(appliance, f"python3 {place} {' '.join(words)}", 180).splitlines()[-1])
+    said = run(appliance, shlex.join(["python3", appliance.guest(script), *words]), 180)
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
     return found
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.support import igniting, refusals
 from tests.support.appliance import run
 from tests.support.editor import Editor
-from tests.support.igniting import Site
+from tests.support.igniting import OUTPUTS, Site
 from tests.system.conftest import Chip, Emulated
 
 CHIP = "igniter-lines"
@@ -42,6 +42,13 @@ def test_it_is_armed_and_fired_by_a_program_that_loses_its_session_when_it_stops
 
 def test_every_check_refuses_with_its_text(site: Site) -> None:
     refusals.every_check_refuses(site)
+
+
+def test_an_output_that_reads_on_refuses_with_its_text(site: Site, appliance: Emulated) -> None:
+    igniting.configure(site)
+    script = appliance.guest("outputs_on.py")
+    on, off = (f"python3 {script} {refusals.IGNITER} {len(OUTPUTS)} {levels}" for levels in (0b11, 0b00))
+    refusals.refused(site, "OUTPUTS_OFF", on, off)
 
 
 def test_a_clock_that_was_never_set_refuses_with_its_text(site: Site) -> None:
