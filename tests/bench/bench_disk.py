@@ -13,8 +13,9 @@ from image import qemu, web
 from image.emulated import Emulated
 from image.steps import BUILD, PROJECT
 from image.tools import tools
-from tests.bench.checkout import free_port, this_checkout
+from tests.bench.checkout import this_checkout
 from tests.bench.common import Row, main
+from tests.support.ports import free_port
 
 BOARD, ARCH = "qemu-arm64", "arm64"
 HOME = BUILD / BOARD

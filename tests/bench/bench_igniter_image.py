@@ -18,8 +18,8 @@ from image.emulated import Emulated
 from image.tools import tools
 from tests.bench.bench_disk import ARCH, BOARD, HOME, fresh_layer, make_disk
 from tests.bench.bench_igniter import Counts
-from tests.bench.checkout import free_port
 from tests.bench.common import Row, main
+from tests.support.ports import free_port
 from tests.system.conftest import Chip
 from tests.system.machine import Machine, login_credential
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from image import web
 from image.steps import PROJECT
+from tests.support.ports import free_port
 
 LIMIT_S = 3600.0  # for one build
 STOP_LIMIT_S = 60.0
@@ -102,10 +102,3 @@ def commit() -> str:
     """The last commit, short: what a fresh clone has."""
     words = ["git", "-C", str(PROJECT), "log", "-1", "--format=%h"]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def free_port() -> int:
-    """A port of this machine's loopback that nobody has at present."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

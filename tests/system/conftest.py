@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The built disk, switched on once for all tests of the tier, with a chip of simulated lines in its kernel."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from image import emulated, qemu, web
 from image.steps import BUILD
 from image.tools import tools
 from tests.support.fixtures import editor, session_editor
+from tests.support.ports import free_port
 from tests.system.machine import Machine, login_credential
 
 __all__ = ["editor", "session_editor"]
@@ -96,13 +96,6 @@ class Emulated:
 
     def output(self) -> bool:
         return self.chip.level(1)
-
-
-def free_port() -> int:
-    """A port of this machine that nobody has at present."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

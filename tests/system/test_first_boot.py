@@ -21,7 +21,8 @@ from image.emulated import Emulated
 from image.steps import BUILD
 from image.tools import Tools, tools
 from tests.support.disks import run
-from tests.system.conftest import ARCH, BOARD, RESULTS, WEB_S, free_port
+from tests.support.ports import free_port
+from tests.system.conftest import ARCH, BOARD, RESULTS, WEB_S
 from tests.system.machine import Machine, login_credential
 
 START_S = 900.0  # patience for a start of the machine, also on one with other work

@@ -2,7 +2,6 @@
 """A device that is updated: an emulated machine with its firmware, from its first start through many restarts."""
 
 import json
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from image.emulated import Emulated
 from image.firmware import Start
 from image.steps import BUILD
 from image.tools import tools
+from tests.support.ports import free_port
 from tests.system.machine import Machine, Result, login_credential
 from tests.updates import bundles
 from tests.updates.bundles import BOARD, HOME
@@ -27,13 +27,6 @@ ORCHESTRATOR = "pilotlight-orchestrator"
 ORCHESTRATOR_AT = "io.pilotlight.Orchestrator1 /io/pilotlight/Orchestrator1 io.pilotlight.Orchestrator1"
 """Its name, object and interface, as `busctl` wants them."""
 OUTCOMES = "/data/pilotlight/boot/outcomes.json"
-
-
-def free_port() -> int:
-    """A port of this machine that nobody has at present."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Device:

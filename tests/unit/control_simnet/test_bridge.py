@@ -28,6 +28,7 @@ from pilotlight.tags import now_ns
 from pilotlight.tags.messages import ControllerCommand
 
 from tests.support.daemons import PACKAGES
+from tests.support.ports import free_port
 from tests.unit.control.test_supervisor import QUIET, Plant, plant
 
 FRAME = SensorFrame(1, 1, True, True, (0.1, 0.2, 9.8), (0.01, 0.02, 0.03), 101000.0, 20.0)
@@ -110,11 +111,6 @@ def test_damage_does_not_reach_the_loop(ends: Ends) -> None:
     ends.bridge_state.write(b"\xff" * STATE.size)
     assert ends.link.connected
     assert ends.link.latest == FRAME
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 class Simulator:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import csv
-import socket
 import threading
 import time
 import xml.etree.ElementTree as ET
@@ -19,6 +18,8 @@ from pilotlight.runtime.control.simulator.flight import Event, Flight
 from pilotlight.runtime.control.simulator.plot import PANELS, svg, ticks
 from pilotlight.runtime.control.simulator.scenario import Scenario
 from pilotlight.runtime.control.simulator.trace import MOST_POINTS, Point, Trace
+
+from tests.support.ports import free_port
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -87,12 +88,6 @@ def test_the_seed_of_the_command_line_counts(tmp_path: Path) -> None:
         assert cli.main(["--alone", "--seed", seed, "--duration-sec", "3", "--csv", str(tmp_path / "f.csv")]) == 0
         texts.append((tmp_path / "f.csv").read_text())
     assert texts[0] != texts[1] == texts[2]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
 
 
 @pytest.mark.parametrize("mode", [[], ["--lock-step"]])

@@ -13,6 +13,7 @@ import pytest
 from pilotlight.web.certificate import CertificateStore
 
 from image import web
+from tests.support.ports import free_port
 
 Serve = Callable[[socket.socket], None]
 
@@ -59,11 +60,6 @@ def tls(context: ssl.SSLContext, answer: bytes) -> Serve:
             secure.sendall(answer)
 
     return serve
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 def test_any_status_is_an_answer(server_context: ssl.SSLContext) -> None:
