@@ -16,12 +16,15 @@ PERSISTENT = (
     f"{_INSIDE} 'mountpoint -q /sys/module || mount -t tmpfs none /sys/module; "
     f"mkdir -p {_PLACE} && echo Y >{_PLACE}/persist_gpio_outputs'"
 )
-NOT_PERSISTENT = f"{_INSIDE} 'umount /sys/module'"
+# Lazily: the daemon may just be reading there.
+NOT_PERSISTENT = f"{_INSIDE} 'umount --lazy /sys/module'"
 
-_CONTROL = "/etc/pilotlight/control.toml"
-_SIMULATED = "".join(f"[{name}]\n" for name in REQUIRED) + (
-    "[threads]\ncontrol_priority = 0\n[timeouts]\nimu_stale_ms = 5000\nactuator_cmd_timeout_ms = 5000\n"
-)
+# A loop of simulated devices, patient where an emulated processor is slow.
+_LOOP = {
+    "control.toml": "".join(f"[{name}]\n" for name in REQUIRED)
+    + "[threads]\ncontrol_priority = 0\n[timeouts]\nimu_stale_ms = 5000\nactuator_cmd_timeout_ms = 5000\n",
+    "runtime.yaml": "control: {start_timeout_ms: 120000, limit_ms: 60000}\n",
+}
 
 
 def refused(site: Site, check: str, command: str = "true", undo: str = "true", channel: int = 1) -> None:
@@ -64,7 +67,8 @@ def every_check_refuses(site: Site) -> None:
 def silent_sensors_refuse(site: Site) -> None:
     """A control loop with simulated devices is begun, and stands still."""
     configure(site)
-    site.appliance.write(_CONTROL, _SIMULATED.encode())
+    for name, text in _LOOP.items():
+        site.appliance.write(f"/etc/pilotlight/{name}", text.encode())
     try:
         run(site.appliance, "systemctl restart pilotlight-runtime", PATIENCE_S)
         for _ in deadline(PATIENCE_S, every_s=0.5):
@@ -72,4 +76,5 @@ def silent_sensors_refuse(site: Site) -> None:
                 break
         refused(site, "SENSORS", f"kill -STOP {int(bus_property(site.appliance, 'runtime', 'ControlPid')) or 'none'}")
     finally:
-        run(site.appliance, f"rm {_CONTROL} && systemctl restart pilotlight-runtime", PATIENCE_S)
+        run(site.appliance, f"cd /etc/pilotlight && rm {' '.join(_LOOP)}", PATIENCE_S)
+        run(site.appliance, "systemctl restart pilotlight-runtime", PATIENCE_S)
