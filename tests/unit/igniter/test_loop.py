@@ -1,102 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The firing loop and the guard in this process, on a simulated chip: their last acts, and what passes between them."""
+"""The firing loop in this process, on a simulated chip: its last acts, and what passes between it and the others."""
 
 from __future__ import annotations
 
-import asyncio
 import errno
-import gc
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
 
 import pytest
-from pilotlight.daemon.settings import parse_settings
-from pilotlight.igniter import commands, guard, job, loop, pair, reports
+from pilotlight.igniter import commands, guard, job, loop, reports
 from pilotlight.igniter.arming import Cause, Inputs
 from pilotlight.igniter.channel import End
 from pilotlight.igniter.checks import FORCEABLE, Check
 from pilotlight.igniter.commands import Command, Kind, Verdict
-from pilotlight.igniter.firing import job_of
-from pilotlight.igniter.held import Held
 from pilotlight.igniter.machine import Machine
 from pilotlight.igniter.outputs import simulated_path
 from pilotlight.igniter.page import Page
-from pilotlight.igniter.publisher import tags
 from pilotlight.igniter.records import Shot
 from pilotlight.igniter.reports import Message, Report
-from pilotlight.igniter.settings import IgniterSettings, arming_conflicts
 from pilotlight.io import jobs
-from pilotlight.io.edges import Edge, EdgeInput
-from pilotlight.io.lines import LineError
+from pilotlight.io.edges import Edge
 from pilotlight.io.simulated import SimulatedChip
-from pilotlight.tags import CommandRing, SegmentReader, SegmentWriter, now_ns
+from pilotlight.tags import SegmentReader, now_ns
 
-_YAML = """
-channels:
-  1: {chip: igniter0, line: 2, status: 4}
-  3: {chip: igniter0, line: 3, active_low: true, status: 5}
-arming: {kill_switch: {chip: igniter0, line: 0}, priority: 0}
-simulated: {}
-"""
-
-
-@pytest.fixture(autouse=True)
-def this_process_as_it_was() -> Iterator[None]:
-    """Loop and guard ignore signals and collect no garbage, as they must in a process of their own."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    gc.enable()
-    gc.unfreeze()
-
-
-def settings_of(text: str = _YAML) -> IgniterSettings:
-    return parse_settings(IgniterSettings, text.encode(), "igniter.yaml")
-
-
-class Bench:
-    """A loop's inheritance, made in this process."""
-
-    def __init__(self) -> None:
-        settings = settings_of()
-        assert settings.arming is not None
-        self.held = Held(settings, settings.arming)
-        self.page = Page.create()
-        self.ring = CommandRing.create(16, commands.SLOT)
-        self.writer = SegmentWriter.create("igniter", tags(), journal=1024)
-        self.alive, self.parent = os.pipe()
-        self.reading, self.reporting = os.pipe()
-        handles = job_of(settings.arming)
-        self.job = job.Job(**handles.__dict__ | {
-            "page": os.dup(self.page.fd), "alive": self.alive, "segment": self.writer.fd, "ring": os.dup(self.ring.fd),
-            "reports": self.reporting, "outputs": self.held.outputs.handle, "status": self.held.status.handle,
-            "kill_switch": self.held.kill_switch.handle, "enabled": self.held.enabled,
-        })  # fmt: skip
-
-    def levels(self) -> tuple[bool, bool]:
-        chip = SimulatedChip.existing(simulated_path("igniter0"))
-        try:
-            return chip.level(2)[0], chip.level(3)[0]
-        finally:
-            chip.close()
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(loop, "become_real_time", lambda priority: [])
-    monkeypatch.setattr(guard, "become_real_time", lambda priority: [])
-    yield Bench()
-
+from tests.unit.igniter.bench import Bench
 
 TICKS_MAX = 1000
 STALL_NS = 10_000_000_000
@@ -367,122 +300,6 @@ def test_lines_that_cannot_be_read_make_the_machine_safe_and_not_the_loop_fail(
     assert found == [(None, None), (None, None)]
 
 
-class Watched:
-    """What the guard watches, with an output on; `levels` are those of the kill switch, and then the parent ends."""
-
-    def __init__(self, bench: Bench, *levels: bool | OSError) -> None:
-        self.levels = list(levels)
-        self.bench = bench
-        self.found: list[tuple[bool, bool]] = []
-        bench.held.outputs.write(0b11)
-        bench.page.outputs = 0b0101
-        # A loop that is never late.
-        bench.page.loop_ns = now_ns() + 3600 * 1_000_000_000
-
-    def level(self) -> bool:
-        self.found.append(self.bench.levels())
-        level = self.levels.pop(0)
-        if not self.levels:
-            os.close(self.bench.parent)
-        if isinstance(level, OSError):
-            raise level
-        return level
-
-
-@pytest.mark.parametrize("opening", [False, OSError(errno.EIO, "Input/output error")])
-def test_the_guard_switches_off_by_itself_when_the_kill_switch_opens(bench: Bench, opening: bool | OSError) -> None:
-    switch = Watched(bench, True, opening, True)
-    watched, end = os.pipe()
-    job_of_guard = replace(bench.job, watched=watched)
-    assert guard._watch(job_of_guard, bench.held.outputs, cast(EdgeInput, switch), bench.page) == guard.EXIT_PARENT
-    on, off = (True, False), (False, True)
-    assert switch.found == [on, on, off], "channel 3 is active low"
-    assert bench.levels() == off
-    for descriptor in (watched, end):
-        os.close(descriptor)
-
-
-@pytest.mark.parametrize("ended", ["parent", "loop"])
-def test_the_guard_switches_off_when_the_parent_or_the_loop_ends(bench: Bench, ended: str) -> None:
-    sleeper = subprocess.Popen(["sleep", "60"])
-    watched = os.pidfd_open(sleeper.pid)
-    try:
-        Watched(bench)
-        if ended == "parent":
-            os.close(bench.parent)
-        else:
-            sleeper.kill()
-        code = guard.main(jobs.encode(replace(bench.job, watched=watched)))
-        assert code == {"parent": guard.EXIT_PARENT, "loop": guard.EXIT_LOOP_ENDED}[ended]
-        assert bench.levels() == (False, True)
-        assert sleeper.wait(10) == -9, "no loop outlives its guard"
-    finally:
-        sleeper.kill()
-        sleeper.wait()
-
-
-def test_the_guard_switches_off_and_kills_a_loop_that_is_silent(bench: Bench) -> None:
-    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    try:
-        bench.held.outputs.write(0b11)
-        bench.page.outputs = 0b0101
-        bench.page.loop_ns = 1
-        arguments = jobs.encode(job.Job(**bench.job.__dict__ | {"watched": os.pidfd_open(sleeper.pid)}))
-        assert guard.main(arguments) == guard.EXIT_LOOP_STALLED
-        assert bench.levels() == (False, True)
-        assert sleeper.wait(10) == -9
-    finally:
-        sleeper.kill()
-        sleeper.wait()
-
-
-def test_a_loop_that_is_being_started_is_not_killed_for_its_silence(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def sleeper(*_: object) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(["sleep", "60"])
-
-    async def ask() -> None:
-        starting = pair.Pair(bench.job, bench.held, lambda _: None, lambda _: None)
-        try:
-            with pytest.raises(pair.LoopError, match="is being started; nothing was done"):
-                await starting.ask(Command(Kind.LOOK))
-            assert Path(f"/proc/{starting.pid}/stat").read_text().split()[2] != "Z", "it lives"
-        finally:
-            starting.close()
-
-    monkeypatch.setattr(pair, "_spawn", sleeper)
-    asyncio.run(ask())
-
-
-@pytest.mark.parametrize("silent", ["guard", "firing loop"])
-def test_a_child_that_never_gives_a_sign_of_life_is_ended(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, silent: str
-) -> None:
-    reasons: list[str] = []
-
-    async def wait() -> None:
-        ended = asyncio.Event()
-        monkeypatch.setattr(pair, "START_NS", 50_000_000)
-
-        def has_ended(reason: str) -> None:
-            reasons.append(reason)
-            ended.set()
-
-        stuck = pair.Pair(bench.job, bench.held, lambda _: None, has_ended)
-        alive = "loop_ns" if silent == "guard" else "guard_ns"
-        setattr(stuck._page, alive, now_ns() + 3600 * 1_000_000_000)
-        try:
-            await asyncio.wait_for(ended.wait(), 20)
-        finally:
-            stuck.close()
-
-    monkeypatch.setattr(pair, "_spawn", lambda *_: subprocess.Popen(["sleep", "60"]))
-    asyncio.run(wait())
-    assert len(reasons) == 1
-    assert reasons[0].startswith(f"the {silent} was silent for ")
-
-
 def test_commands_jobs_and_reports_come_back_as_they_went(bench: Bench) -> None:
     wanted = Command(Kind.FIRE, 7, 5, 3, 9, 1 << 62, 1 << 61, 123, 1 << 60, (1, 2, 3, 0xFFFFFFFF))
     assert commands.decode(commands.encode(wanted)) == wanted
@@ -500,31 +317,3 @@ def test_children_import_nothing_slow() -> None:
     environment = {"PYTHONPATH": str(Path(loop.__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "reason"),
-    [
-        ("line: 3, ", "line: 2, ", "channel 1 and the output of channel 3 are both on line 2"),
-        ("status: 5", "status: 0", "kill switch and the status of channel 3 are both on line 0"),
-        (", status: 5", "", "channel 3 has no `status` line"),
-        ("3: {chip: igniter0", "3: {chip: other", "on one chip"),
-        ("priority: 0", "default_fire_ms: 3000", "above"),
-        ("priority: 0", "settle_ms: 200", "STATUS would say nothing"),
-        ("priority: 0", "program: {channels: [1, 2]}", "names channel 2, which is not configured"),
-        ("priority: 0", "program: {channels: [1], life: plc.IgniterWindow}", "uses plc.IgniterWindow for two purposes"),
-        ("priority: 0", "program: {channels: [1], silent_ms: 501}", "above `fresh_ms`"),
-    ],
-)
-def test_settings_that_make_arming_impossible_are_told(old: str, new: str, reason: str) -> None:
-    (told, *_) = arming_conflicts(settings_of(_YAML.replace(old, new)))
-    assert reason in told
-    assert arming_conflicts(settings_of()) == []
-
-
-def test_lines_that_cannot_all_be_had_are_none(bench: Bench) -> None:
-    settings = settings_of(_YAML.replace("line: 0}", "line: 63}"))
-    assert settings.arming is not None
-    with pytest.raises(LineError):
-        Held(settings, settings.arming)
-    assert bench.levels() == (False, True)
