@@ -121,7 +121,8 @@ async def measure(rig: Rig, observer: Observer, counts: Counts, busy: int) -> li
         rows.append(Row(f"{name}, median", statistics.median(found), "ms", median, peer))
         rows.append(Row(f"{name}, worst", found[-1], "ms", worst))
         rows.append(Row(f"{name}, not off", failed, "", 0))
-        print(f"{name}: {count} trials", file=sys.stderr, flush=True)
+        said = f"{statistics.median(found):.3g} ms at the median, {found[-1]:.3g} at worst, {failed} not off"
+        print(f"{name}: {count} trials, {said}", file=sys.stderr, flush=True)
 
     try:
         await add("kill switch to all off", open_kill_switch, counts.kills, 2, None)

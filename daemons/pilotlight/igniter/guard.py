@@ -54,7 +54,7 @@ def _watch(job: Job, outputs: Request, kill_switch: EdgeInput, page: Page) -> in
         ready, _, _ = select.select([job.alive, job.watched], [], [], ROUND_S if on else 4 * ROUND_S)
         if job.alive in ready:
             return EXIT_PARENT
-        if job.watched in ready:
+        if job.watched in ready or page.loop.has_ended():
             return EXIT_LOOP_ENDED
         page.guard_ns = now = now_ns()
         on |= page.outputs

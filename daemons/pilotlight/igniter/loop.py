@@ -64,6 +64,7 @@ class Loop:
 
     def run(self) -> None:
         """Run until the parent ends; always leaves by an exception, with all outputs off."""
+        self._page.loop.hold()
         try:
             self._outputs.write(0)
             refused = become_real_time(self._job.priority)
@@ -81,6 +82,7 @@ class Loop:
         finally:
             self._outputs.write(0)
             self._page.outputs = 0
+            self._page.loop.release()
 
     def _wait(self, until_ns: int) -> bool:
         """Wait for the time; True when the kill switch has moved before."""

@@ -9,12 +9,15 @@ from __future__ import annotations
 import mmap
 import os
 
+from pilotlight.io.presence import Presence
+
 from .bank import CHANNELS
 from .records import Shot
 
 SIZE = mmap.PAGESIZE
 _PARENT, _GUARD, _LOOP, _OUTPUTS, _PROMPT, _LAST_SHOT, _SHOTS = range(7)
 _SHOT_WORDS = 4
+_PRESENCE = 1024
 
 
 class Page:
@@ -24,13 +27,17 @@ class Page:
         self.fd = fd
         self._map = mmap.mmap(fd, SIZE)
         self._words = memoryview(self._map).cast("Q")
+        self.loop = Presence(self._map, _PRESENCE)
+        """What the loop holds while it runs."""
 
     @classmethod
     def create(cls) -> Page:
-        """A new page, all 0."""
+        """A new page, all 0, with no loop."""
         fd = os.memfd_create("pilotlight-igniter", os.MFD_CLOEXEC)
         os.ftruncate(fd, SIZE)
-        return cls(fd)
+        page = cls(fd)
+        page.loop.make()
+        return page
 
     @property
     def parent_ns(self) -> int:
@@ -111,5 +118,6 @@ class Page:
     def close(self) -> None:
         """Let go of the page."""
         self._words.release()
+        self.loop.close()
         self._map.close()
         os.close(self.fd)

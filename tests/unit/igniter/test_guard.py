@@ -73,6 +73,20 @@ def test_the_guard_switches_off_when_the_parent_or_the_loop_ends(bench: Bench, e
         sleeper.wait()
 
 
+def test_the_guard_switches_off_when_the_end_of_the_loop_begins(bench: Bench) -> None:
+    loop = os.fork()
+    if not loop:
+        bench.page.loop.hold()
+        os._exit(0)
+    os.waitpid(loop, 0)
+    switch = cast(EdgeInput, Watched(bench, True, True))
+    watched, end = os.pipe()  # a pidfd that tells of nothing yet
+    job_of_guard = replace(bench.job, watched=watched)
+    assert guard._watch(job_of_guard, bench.held.outputs, switch, bench.page) == guard.EXIT_LOOP_ENDED
+    for descriptor in (watched, end):
+        os.close(descriptor)
+
+
 def test_the_guard_switches_off_and_kills_a_loop_that_is_silent(bench: Bench) -> None:
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
