@@ -87,6 +87,8 @@ class Pair:
         self._off_ns = 0
         """When all outputs were off for certain after the loop's end; 0 while they are not."""
         self._reason = "the daemon ended the loop"
+        self._over = ""
+        """Once both are gone: why no command is carried out any more."""
         self._stop = os.eventfd(0, os.EFD_CLOEXEC)
         alive, self._alive = os.pipe2(os.O_CLOEXEC)
         self._reports, reporting = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -114,7 +116,7 @@ class Pair:
         self._thread.start()
 
     async def ready(self) -> None:
-        """Wait until the loop runs. LoopError when it does not."""
+        """Wait until the loop runs. LoopError when it does not, at once when it has ended."""
         try:
             await asyncio.wait_for(asyncio.shield(self._ready), START_S)
         except TimeoutError:
@@ -129,11 +131,16 @@ class Pair:
         if not self._ready.done():
             # One that starts has armed nothing, and to kill it for its silence would only have it start again.
             raise LoopError("the firing loop is being started; nothing was done, all outputs are off. Try again")
+        if self._over:
+            raise LoopError(self._over)
         number = self.send(command)
         verdict = self._verdicts[number] = self._asyncio.create_future()
         try:
             return await asyncio.wait_for(verdict, VERDICT_S)
         except TimeoutError:
+            if self._over:
+                # It was closed meanwhile, and its descriptor may be that of the next one.
+                raise LoopError(self._over) from None
             guard.kill(self._loop_fd)
             raise LoopError(
                 f"the firing loop gave no verdict within {VERDICT_S:g} s and was killed: all outputs are off. "
@@ -194,7 +201,14 @@ class Pair:
         except OSError as error:
             reason += f", and an output could not be switched off: {error}"
         text = f"{reason}; all outputs are off, loop and guard are started anew"
-        self._asyncio.call_soon_threadsafe(self._ended, text)
+        self._asyncio.call_soon_threadsafe(self._end_of_both, text)
+
+    def _end_of_both(self, reason: str) -> None:
+        """In the asyncio thread, as the watching thread's last act."""
+        if not self._over:
+            self._hear_the_rest()
+            self._refuse(reason)
+            self._ended(reason)
 
     def _end(self, ready: list[int]) -> str:
         """Which of the children has ended, and how."""
@@ -245,6 +259,8 @@ class Pair:
             self._heard(message)
 
     def _refuse(self, reason: str) -> None:
+        """Whoever waits, and whoever asks from now on, hears this."""
+        self._over = reason
         waiting: list[asyncio.Future[Any]] = [self._ready, *self._verdicts.values()]
         for future in waiting:
             if not future.done():
