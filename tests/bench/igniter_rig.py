@@ -203,10 +203,15 @@ class Rig:
         return self._pair
 
     async def start(self) -> None:
-        """A new loop and guard in place of those before."""
-        self.close_pair()
-        self._pair = Pair(self._job, self._held, self._heard, self._has_ended)
-        await self._pair.ready()
+        """A new loop and guard in place of those before. RuntimeError when they do not begin, however often."""
+        for _ in range(TRIES):
+            self.close_pair()
+            self._pair = Pair(self._job, self._held, self._heard, self._has_ended)
+            with contextlib.suppress(LoopError):
+                await self._pair.ready()
+                break
+        else:
+            raise RuntimeError("the firing loop does not begin")
         self.upset = False
         self._session += 1
         self._sequence = 0
