@@ -18,6 +18,7 @@ SIZE = mmap.PAGESIZE
 _PARENT, _GUARD, _LOOP, _OUTPUTS, _PROMPT, _LAST_SHOT, _SHOTS = range(7)
 _SHOT_WORDS = 4
 _PRESENCE = 1024
+"""Where the loop's mutex is, behind all words."""
 
 
 class Page:
