@@ -76,8 +76,10 @@ def test_the_guard_switches_off_when_the_parent_or_the_loop_ends(bench: Bench, e
 def test_the_guard_switches_off_when_the_end_of_the_loop_begins(bench: Bench) -> None:
     loop = os.fork()
     if not loop:
-        bench.page.loop.hold()
-        os._exit(0)
+        try:
+            bench.page.loop.hold()
+        finally:
+            os._exit(0)
     os.waitpid(loop, 0)
     switch = cast(EdgeInput, Watched(bench, True, True))
     watched, end = os.pipe()  # a pidfd that tells of nothing yet

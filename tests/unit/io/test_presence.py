@@ -31,13 +31,15 @@ class Holder:
         reading, writing = os.pipe()
         self.pid = os.fork()
         if not self.pid:
-            Presence(memory, AT).hold()
-            os.write(writing, b"held")
-            signal.pause()
-            os._exit(1)
+            try:
+                Presence(memory, AT).hold()
+                os.write(writing, b"held")
+                signal.pause()
+            finally:
+                os._exit(1)
+        os.close(writing)
         assert os.read(reading, 4) == b"held"
         os.close(reading)
-        os.close(writing)
 
     def kill(self) -> None:
         """Kill it, and wait for its end."""
