@@ -23,7 +23,9 @@ from tests.support.ports import free_port
 from tests.system.conftest import Chip
 from tests.system.machine import Machine, login_credential
 
-FULL, QUICK = Counts(1_000, 1_000, 1_000), Counts(10, 2, 10)
+PAIR_MS = 50
+"""From the command to switching on, an emulated processor takes longer than the millisecond that is usual."""
+FULL, QUICK = Counts(1_000, 1_000, 1_000, PAIR_MS), Counts(10, 2, 10, PAIR_MS)
 CHIP = "igniter-lines"
 LOG = HOME / "bench-igniter-console.txt"
 MODULES = ("bench_igniter", "common", "igniter_fork", "igniter_nursery", "igniter_rig")

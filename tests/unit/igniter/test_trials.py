@@ -78,13 +78,13 @@ def test_only_what_a_watchdog_made_safe_is_excused_and_tried_again(
     ends: tuple[str, ...], lost: int, excused: int
 ) -> None:
     rig = Scripted(*ends)
-    assert asyncio.run(pairs(cast(Rig, rig), 3)) == (lost, excused)
+    assert asyncio.run(pairs(cast(Rig, rig), 3, 1)) == (lost, excused)
     assert (rig.ends, rig.started) == ([], lost + excused)
 
 
 def test_watchdogs_without_end_are_told() -> None:
     with pytest.raises(RuntimeError, match="too busy"):
-        asyncio.run(pairs(cast(Rig, Scripted(*["watchdog"] * 1000)), 3))
+        asyncio.run(pairs(cast(Rig, Scripted(*["watchdog"] * 1000)), 3, 1))
 
 
 def test_lines_of_the_kernel_are_those_of_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
