@@ -72,8 +72,9 @@ async def times(rig: Rig, observer: Observer, trial: Trial, count: int) -> tuple
 async def pairs(rig: Rig, count: int, window_ms: int) -> tuple[int, int]:
     """How many of `count` armings, each followed at once by firing, did not fire; and how many more were no pairs.
 
-    What a watchdog of a busy machine has made safe is refused for that: whoever asked is told, nothing is lost. Such a
-    one is tried again. A loop that gives no answer has lost the pair. RuntimeError when there is no end of watchdogs.
+    What a watchdog of a busy machine has made safe is refused for that, or its loop was ended by the guard: whoever
+    asked is told, nothing is lost. Such a one is tried again. A loop that gives no answer, or ends for another reason,
+    has lost the pair. RuntimeError when there is no end of watchdogs.
     """
     lost = excused = judged = 0
     while judged < count:
@@ -84,7 +85,7 @@ async def pairs(rig: Rig, count: int, window_ms: int) -> tuple[int, int]:
             fired = verdicts == [Verdict.ACCEPTED] * 3 and await rig.shot(2) and all(s.on_ns for s in rig.shots)
         except LoopError:
             verdicts, fired = [], False
-        if verdicts and not fired and (rig.upset or verdicts[-1] is Verdict.UNDONE):
+        if not fired and (rig.upset or verdicts[-1:] == [Verdict.UNDONE]):
             excused += 1
             if excused > MOST_EXCUSED + count:
                 raise RuntimeError("watchdogs make safe more often than not: this machine is too busy")

@@ -306,7 +306,9 @@ class Rig:
         self._held.close()
 
     def _has_ended(self, _: str) -> None:
-        """Who waits for it hears of it by his command."""
+        """Who waits for it hears of it by his command. Whether the guard ended it for its silence is seen here."""
+        page, stall_ns = self.pair._page, self._job.stall_ns
+        self.upset |= page.guard_ns - page.loop_ns > stall_ns
 
     def _heard(self, message: Message) -> None:
         if message.kind is Report.MODE and message.value == Cause.WATCHDOGS:

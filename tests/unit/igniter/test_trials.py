@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -53,9 +55,9 @@ class Scripted:
 
     async def arm_and_fire(self, window_ms: int) -> list[Verdict]:
         end = self.ends.pop(0)
-        if end == "no answer":
+        self.upset = end in ("watchdog", "ended by the guard")
+        if end in ("no answer", "ended by the guard"):
             raise LoopError(end)
-        self.upset = end == "watchdog"
         self.shots = [SimpleNamespace(on_ns=end == "fired")] * 2
         last = {"fired": Verdict.ACCEPTED, "never on": Verdict.ACCEPTED, "late": Verdict.UNDONE}
         return [Verdict.ACCEPTED, Verdict.ACCEPTED, last.get(end, Verdict.WRONG_STATE)]
@@ -72,6 +74,7 @@ class Scripted:
         (("never on", "fired", "fired"), 1, 0),
         (("no answer", "fired", "no answer"), 2, 0),
         (("watchdog", "fired", "late", "fired", "watchdog", "fired"), 0, 3),
+        (("ended by the guard", "fired", "no answer", "fired"), 1, 1),
     ],
 )
 def test_only_what_a_watchdog_made_safe_is_excused_and_tried_again(
@@ -80,6 +83,29 @@ def test_only_what_a_watchdog_made_safe_is_excused_and_tried_again(
     rig = Scripted(*ends)
     assert asyncio.run(pairs(cast(Rig, rig), 3, 1)) == (lost, excused)
     assert (rig.ends, rig.started) == ([], lost + excused)
+
+
+@pytest.mark.parametrize(("number", "upset"), [(signal.SIGSTOP, True), (signal.SIGKILL, False)])
+def test_a_loop_ended_for_its_silence_is_told_from_one_that_died(
+    number: int, upset: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(igniter_rig, "PRIORITY", 0)
+    monkeypatch.setattr(pair, "_spawn", pair._spawn)
+    rig = Rig(lines())
+
+    async def end_one() -> bool:
+        await rig.start()
+        await rig.fire()
+        os.kill(rig.pair.pid, number)
+        with pytest.raises(LoopError):
+            while True:
+                await rig.sound()
+        return rig.upset
+
+    try:
+        assert asyncio.run(end_one()) is upset
+    finally:
+        rig.close()
 
 
 def test_watchdogs_without_end_are_told() -> None:
