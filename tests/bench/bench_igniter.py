@@ -8,6 +8,7 @@ load: a computing process for each core. Which lines, and with which priority: s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import statistics
@@ -85,6 +86,10 @@ async def pairs(rig: Rig, count: int, window_ms: int) -> tuple[int, int]:
             fired = verdicts == [Verdict.ACCEPTED] * 3 and await rig.shot(2) and all(s.on_ns for s in rig.shots)
         except LoopError:
             verdicts, fired = [], False
+        if not fired:
+            with contextlib.suppress(LoopError):
+                # What made the loop safe is told after the verdict, and before the answer to the next question.
+                await rig.sound()
         if not fired and (rig.upset or verdicts[-1:] == [Verdict.UNDONE]):
             excused += 1
             if excused > MOST_EXCUSED + count:
@@ -92,6 +97,9 @@ async def pairs(rig: Rig, count: int, window_ms: int) -> tuple[int, int]:
         else:
             judged += 1
             lost += not fired
+            if not fired:
+                said = ", ".join(verdict.name for verdict in verdicts) or "no answer"
+                print(f"pair {judged} is lost: {said}; {rig.shots}", file=sys.stderr, flush=True)
         if not fired:
             await rig.start()
     return lost, excused

@@ -43,7 +43,7 @@ class Scripted:
 
     def __init__(self, *ends: str) -> None:
         self.ends = list(ends)
-        self.upset = False
+        self.upset = self.coming = False
         self.shots: list[SimpleNamespace] = []
         self.started = 0
 
@@ -55,12 +55,15 @@ class Scripted:
 
     async def arm_and_fire(self, window_ms: int) -> list[Verdict]:
         end = self.ends.pop(0)
-        self.upset = end in ("watchdog", "ended by the guard")
+        self.coming = end in ("watchdog", "ended by the guard")
         if end in ("no answer", "ended by the guard"):
             raise LoopError(end)
         self.shots = [SimpleNamespace(on_ns=end == "fired")] * 2
         last = {"fired": Verdict.ACCEPTED, "never on": Verdict.ACCEPTED, "late": Verdict.UNDONE}
         return [Verdict.ACCEPTED, Verdict.ACCEPTED, last.get(end, Verdict.WRONG_STATE)]
+
+    async def sound(self) -> None:
+        self.upset = self.coming
 
     async def shot(self, count: int) -> bool:
         return len(self.shots) == count
