@@ -86,22 +86,22 @@ async def pairs(rig: Rig, count: int, window_ms: int) -> tuple[int, int]:
             fired = verdicts == [Verdict.ACCEPTED] * 3 and await rig.shot(2) and all(s.on_ns for s in rig.shots)
         except LoopError:
             verdicts, fired = [], False
-        if not fired:
-            with contextlib.suppress(LoopError):
-                # What made the loop safe is told after the verdict, and before the answer to the next question.
-                await rig.sound()
-        if not fired and (rig.upset or verdicts[-1:] == [Verdict.UNDONE]):
+        if fired:
+            judged += 1
+            continue
+        with contextlib.suppress(LoopError):
+            # What made the loop safe is told after the verdict, and before the answer to the next question.
+            await rig.look()
+        if rig.upset or verdicts[-1:] == [Verdict.UNDONE]:
             excused += 1
             if excused > MOST_EXCUSED + count:
                 raise RuntimeError("watchdogs make safe more often than not: this machine is too busy")
         else:
             judged += 1
-            lost += not fired
-            if not fired:
-                said = ", ".join(verdict.name for verdict in verdicts) or "no answer"
-                print(f"pair {judged} is lost: {said}; {rig.shots}", file=sys.stderr, flush=True)
-        if not fired:
-            await rig.start()
+            lost += 1
+            said = ", ".join(verdict.name for verdict in verdicts) or "no answer"
+            print(f"pair {judged} is lost: {said}; {rig.shots}", file=sys.stderr, flush=True)
+        await rig.start()
     return lost, excused
 
 

@@ -26,7 +26,7 @@ from pilotlight.igniter.commands import Command, Kind, Verdict, encode
 from pilotlight.igniter.firing import job_of
 from pilotlight.igniter.held import Held
 from pilotlight.igniter.outputs import simulated_path
-from pilotlight.igniter.pair import LoopError, Pair
+from pilotlight.igniter.pair import Answer, LoopError, Pair
 from pilotlight.igniter.records import Shot
 from pilotlight.igniter.reports import Message, Report
 from pilotlight.igniter.settings import IgniterSettings
@@ -244,12 +244,15 @@ class Rig:
         answers = await asyncio.gather(*(self.pair.ask(command) for command in (first, *three)))
         return [answer.verdict for answer in answers[1:]]
 
+    async def look(self) -> Answer:
+        """Ask what stands against arming."""
+        return await self.pair.ask(Command(Kind.LOOK, mask=MASK))
+
     async def sound(self) -> None:
         """Wait until nothing stands against arming but what is forced."""
         for _ in range(TRIES):
             self.tell_life()
-            answer = await self.pair.ask(Command(Kind.LOOK, mask=MASK))
-            if not answer.failing & ~FORCEABLE:
+            if not (await self.look()).failing & ~FORCEABLE:
                 return
 
     async def settle(self) -> None:

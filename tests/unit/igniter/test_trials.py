@@ -62,7 +62,7 @@ class Scripted:
         last = {"fired": Verdict.ACCEPTED, "never on": Verdict.ACCEPTED, "late": Verdict.UNDONE}
         return [Verdict.ACCEPTED, Verdict.ACCEPTED, last.get(end, Verdict.WRONG_STATE)]
 
-    async def sound(self) -> None:
+    async def look(self) -> None:
         self.upset = self.coming
 
     async def shot(self, count: int) -> bool:
@@ -100,9 +100,10 @@ def test_a_loop_ended_for_its_silence_is_told_from_one_that_died(
         await rig.start()
         await rig.fire()
         os.kill(rig.pair.pid, number)
-        with pytest.raises(LoopError):
-            while True:
-                await rig.sound()
+        async with asyncio.timeout(10):
+            with pytest.raises(LoopError):
+                while True:
+                    await rig.sound()
         return rig.upset
 
     try:
