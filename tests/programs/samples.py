@@ -74,8 +74,16 @@ SAMPLES = {
     for sample in (
         # The lamp follows the button.
         Sample("follow", _FOLLOW_VARIABLES, _FOLLOW),
+        # The same, and takes so long to load that it can be seen from outside what happens meanwhile.
+        Sample(
+            "slow",
+            _FOLLOW_VARIABLES,
+            _FOLLOW,
+            prologue="#include <unistd.h>\n__attribute__((constructor)) static void tarry(void) {\n"
+            "  sleep(4);\n}",
+        ),
         _older(),
-        # The same with another identity and a faster task, for swapping programs.
+        # With another identity and a faster task, for swapping programs.
         Sample(
             "invert",
             (

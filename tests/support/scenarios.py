@@ -182,8 +182,11 @@ def killed_daemon_comes_back(appliance: Appliance, daemon: str, signal: str, pat
 def outputs_are_safe_while_runtime_is_away(
     appliance: Appliance, editor: Editor, signal: str, patience_s: float
 ) -> None:
-    """With the output on, the runtime is killed or frozen: the line goes off, and the program runs again afterwards."""
-    load_and_run(appliance, editor, "follow")
+    """With the output on, the runtime is killed or frozen: the line goes off, and the program runs again afterwards.
+
+    The program is one that loads slowly: the runtime is away for long enough to look at the line.
+    """
+    load_and_run(appliance, editor, "slow")
     appliance.set_input(True)
     wait_for_output(appliance, True)
     before = unit_property(appliance, "runtime", "MainPID")
@@ -198,12 +201,12 @@ def outputs_are_safe_while_runtime_is_away(
 
 def restart_during_a_start_keeps_the_program_running(appliance: Appliance, editor: Editor, patience_s: float) -> None:
     """The runtime is told to restart while it brings its program back: that is no fault of the program."""
-    load_and_run(appliance, editor, "follow")
+    load_and_run(appliance, editor, "slow")
     appliance.set_input(True)
     wait_for_output(appliance, True)
     starting = "systemctl show -P ActiveState pilotlight-runtime | grep -qx activating"
     run(appliance, "systemctl restart --no-block pilotlight-runtime")
-    run(appliance, f"timeout {patience_s} sh -c 'until {starting} && pgrep -f runtime.[s]can; do sleep 0.01; done'")
+    run(appliance, f"timeout {patience_s} sh -c 'until {starting} && pgrep -f runtime.[s]can; do sleep 0.1; done'")
     before = unit_property(appliance, "runtime", "MainPID")
     run(appliance, "systemctl restart --no-block pilotlight-runtime")
     wait_until_active(appliance, "runtime", before, patience_s)

@@ -23,6 +23,8 @@ from tests.unit.runtime_scan.support import SAFE, SETTINGS, Build, Plant, plant
 
 LOCATED = {"Button": "%IX0.0", "Lamp": "%QX0.0", "Other": "%QX0.1"}
 QUICK = msgspec.structs.replace(SETTINGS, trial_s=0.5)
+UNHURRIED = msgspec.structs.replace(SETTINGS, trial_s=3.0)
+"""A trial that is not over before a busy machine has looked at what it is about."""
 
 
 def counter(step: int, lamp: str) -> Program:
@@ -92,7 +94,7 @@ async def runs(it: Plant, scans: int = 5) -> int:
 
 def test_a_running_program_is_changed_between_two_scans(made) -> None:
     async def scenario() -> None:
-        async with plant(made(counter(1, "Lamp"), "one"), settings=QUICK) as it:
+        async with plant(made(counter(1, "Lamp"), "one"), settings=UNHURRIED) as it:
             await it.until(lambda: it.outputs()[0])
             it.chip.drive(0, True)
             await it.until(lambda: it.value("Presses") == 1)
