@@ -41,6 +41,7 @@ class Setup:
     web_port: int = WEB_PORT  # port of localhost that reaches the appliance's web
     words: Sequence[str] = ()  # more words for the kernel's command line
     credentials: Mapping[str, str] = field(default_factory=dict)  # systemd credentials by name, each in base64
+    shift: int | None = None  # 2**shift ns of the machine's time pass an instruction; else its time is the host's
     record: Path | None = None  # file that takes down every write to the disk, in its order
     console: Path | None = None  # where people reach the serial line, relative to the project; else the caller has it
 
@@ -63,7 +64,7 @@ def command(setup: Setup, loaded: Loaded, serial: int, monitor: int, tryboot: in
     line += [f"systemd.set_credential_binary={name}:{value}" for name, value in setup.credentials.items()]
     return [
         *hardware(setup),
-        "-accel", "tcg,thread=multi", "-nodefaults", "-no-reboot",
+        *pace(setup), "-nodefaults", "-no-reboot",
         "-kernel", str(loaded.kernel), "-initrd", str(loaded.initramfs), "-append", " ".join(line),
         *(["-dtb", str(loaded.device_tree)] if loaded.device_tree else []),
         *drive(setup),
@@ -76,6 +77,13 @@ def command(setup: Setup, loaded: Loaded, serial: int, monitor: int, tryboot: in
         "-device", "virtio-serial-pci", "-chardev", f"socket,id=tryboot,fd={tryboot}",
         "-device", f"virtserialport,chardev=tryboot,name={TRYBOOT_PORT}",
     ]  # fmt: skip
+
+
+def pace(setup: Setup) -> list[str]:
+    """The words for how fast it computes: as fast as the host, or in time that its instructions alone let pass."""
+    if setup.shift is None:
+        return ["-accel", "tcg,thread=multi"]
+    return ["-accel", "tcg,thread=single", "-icount", f"shift={setup.shift},sleep=on,align=off"]
 
 
 def drive(setup: Setup) -> list[str]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The emulated machine through resets, power cuts and starts that fail, with a QEMU that does as the test says."""
 
+import dataclasses
 import queue
 import socket
 import subprocess
@@ -156,3 +157,11 @@ def test_the_command_line_ends_at_every_reset(tmp_path: Path) -> None:
     assert any("blklogwrites" in word and "log-append=off" in word for word in line)
     (tmp_path / "record").write_bytes(b"x")
     assert any("log-append=on" in word for word in qemu.command(setup, loaded, 3, 4, 5))
+
+
+def test_time_passes_by_instructions_when_that_is_wanted(tmp_path: Path) -> None:
+    setup = qemu.Setup("arm64", [], tmp_path / "disk.qcow2")
+    assert qemu.pace(setup) == ["-accel", "tcg,thread=multi"]
+    # QEMU counts instructions in one thread only.
+    line = " ".join(qemu.pace(dataclasses.replace(setup, shift=3)))
+    assert "thread=single" in line and "-icount shift=3," in line
