@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process that forks firing loops and guards for the bench, as lean as they are; see `igniter_fork`.
 
-A command of kind `HANG` makes its loops run without end, as a defect would. A guard that ends a loop for its silence
-leaves `STALLED_NS` as its last sign of life: it may be killed before it can say so by its exit code.
+A command of kind `HANG` makes its loops run without end, as a defect would.
 """
 
 from __future__ import annotations
@@ -14,17 +13,12 @@ import socket
 import sys
 
 from pilotlight.igniter import commands, guard, loop
-from pilotlight.igniter.job import Job
-from pilotlight.igniter.page import Page
-from pilotlight.io.edges import EdgeInput
-from pilotlight.io.lines import Request
 
 HANG = 254
 MAINS = {"loop": loop.main, "guard": guard.main}
 LONGEST, MOST = 8192, 64
 """The largest order in bytes, and the most descriptors of one."""
-STALLED_NS = 2**63 - 1
-decode_command, watch = commands.decode, guard._watch
+decode_command = commands.decode
 
 
 def serve(orders: socket.socket) -> None:
@@ -58,18 +52,10 @@ def live(module: str, received: list[int], numbers: list[int], words: list[str])
             os.dup2(descriptor, number)
             os.close(descriptor)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        commands.decode, guard._watch = _decode, _watch
+        commands.decode = _decode
         code = MAINS[module](words)
     finally:
         os._exit(code)
-
-
-def _watch(job: Job, outputs: Request, kill_switch: EdgeInput, page: Page) -> int:
-    """The guard's own, and its finding kept."""
-    code = watch(job, outputs, kill_switch, page)
-    if code == guard.EXIT_LOOP_STALLED:
-        page.guard_ns = STALLED_NS
-    return code
 
 
 def _decode(data: bytes) -> commands.Command:

@@ -34,7 +34,6 @@ from pilotlight.io.simulated import SimulatedChip
 from pilotlight.tags import now_ns
 
 from tests.bench.igniter_fork import Nursery
-from tests.bench.igniter_nursery import STALLED_NS
 
 KILL, OUTPUTS, STATUS = 0, (2, 3), (4, 5)
 PRIORITY = int(os.environ.get("PILOTLIGHT_BENCH_PRIORITY", "60"))
@@ -311,7 +310,7 @@ class Rig:
 
     def _has_ended(self, _: str) -> None:
         """Who waits for it hears of it by his command. Whether the guard ended it for its silence is seen here."""
-        self.upset |= self.pair._page.guard_ns == STALLED_NS
+        self.upset |= bool(self.pair._page.stalled_ns)
 
     def _heard(self, message: Message) -> None:
         if message.kind is Report.MODE and message.value == Cause.WATCHDOGS:

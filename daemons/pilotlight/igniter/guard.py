@@ -63,6 +63,7 @@ def _watch(job: Job, outputs: Request, kill_switch: EdgeInput, page: Page) -> in
         # The loop may have begun a tick after `now` was taken.
         beat = page.loop_ns
         if beat and now - beat > (job.stall_ns if on else max(IDLE_NS, 2 * job.stall_ns)):
+            page.stalled_ns = now - beat
             return EXIT_LOOP_STALLED
 
 

@@ -15,7 +15,7 @@ from .bank import CHANNELS
 from .records import Shot
 
 SIZE = mmap.PAGESIZE
-_PARENT, _GUARD, _LOOP, _OUTPUTS, _PROMPT, _LAST_SHOT, _SHOTS = range(7)
+_PARENT, _GUARD, _LOOP, _OUTPUTS, _PROMPT, _LAST_SHOT, _STALLED, _SHOTS = range(8)
 _SHOT_WORDS = 4
 _PRESENCE = 1024
 """Where the loop's mutex is, behind all words."""
@@ -93,6 +93,15 @@ class Page:
     @last_shot.setter
     def last_shot(self, number: int) -> None:
         self._words[_LAST_SHOT] = number
+
+    @property
+    def stalled_ns(self) -> int:
+        """How long the loop had been silent when the guard ended it for that; 0 while the guard has not."""
+        return self._words[_STALLED]
+
+    @stalled_ns.setter
+    def stalled_ns(self, age_ns: int) -> None:
+        self._words[_STALLED] = age_ns
 
     def keep(self, channel: int, shot: Shot) -> None:
         """Show a shot of `channel` (0 to 3) that is under way."""

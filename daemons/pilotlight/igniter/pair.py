@@ -211,7 +211,9 @@ class Pair:
             self._ended(reason)
 
     def _end(self, ready: list[int]) -> str:
-        """Which of the children has ended, and how."""
+        """Which of the children has ended, and how; or what the guard ended the loop for."""
+        if self._page.stalled_ns:
+            return f"the guard ended the firing loop, which was silent for {self._page.stalled_ns / 1e6:.0f} ms"
         ended = [("firing loop", self._loop, self._loop_fd), ("guard", self._guard, self._guard_fd)]
         return " and ".join(f"the {name} has ended ({child.poll()})" for name, child, fd in ended if fd in ready)
 

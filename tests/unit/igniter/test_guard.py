@@ -97,6 +97,7 @@ def test_the_guard_switches_off_and_kills_a_loop_that_is_silent(bench: Bench) ->
         bench.page.loop_ns = 1
         arguments = jobs.encode(job.Job(**bench.job.__dict__ | {"watched": os.pidfd_open(sleeper.pid)}))
         assert guard.main(arguments) == guard.EXIT_LOOP_STALLED
+        assert bench.page.stalled_ns > bench.job.stall_ns
         assert bench.levels() == (False, True)
         assert sleeper.wait(10) == -9
     finally:

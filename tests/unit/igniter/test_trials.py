@@ -88,9 +88,15 @@ def test_only_what_a_watchdog_made_safe_is_excused_and_tried_again(
     assert (rig.ends, rig.started) == ([], lost + excused)
 
 
-@pytest.mark.parametrize(("number", "upset"), [(signal.SIGSTOP, True), (signal.SIGKILL, False)])
+@pytest.mark.parametrize(
+    ("number", "upset", "reason"),
+    [
+        (signal.SIGSTOP, True, r"the guard ended the firing loop, which was silent for \d+ ms; all outputs are off"),
+        (signal.SIGKILL, False, "the firing loop has ended .*; all outputs are off"),
+    ],
+)
 def test_a_loop_ended_for_its_silence_is_told_from_one_that_died(
-    number: int, upset: bool, monkeypatch: pytest.MonkeyPatch
+    number: int, upset: bool, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(igniter_rig, "PRIORITY", 0)
     monkeypatch.setattr(pair, "_spawn", pair._spawn)
@@ -101,7 +107,7 @@ def test_a_loop_ended_for_its_silence_is_told_from_one_that_died(
         await rig.fire()
         os.kill(rig.pair.pid, number)
         async with asyncio.timeout(10):
-            with pytest.raises(LoopError):
+            with pytest.raises(LoopError, match=reason):
                 while True:
                     await rig.sound()
         return rig.upset
