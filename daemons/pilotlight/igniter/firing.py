@@ -16,7 +16,7 @@ from pilotlight.tags.messages import IgniterCommand
 
 from . import checks, facts
 from .arming import Cause, Mode
-from .audit import Audit
+from .audit import UNHEARD, Audit
 from .boxes import POLL_S, Boxes, command_of, late
 from .channel import MS
 from .checks import Check
@@ -70,6 +70,7 @@ class Firing:
         self.arming = arming
         self.held = Held(settings, arming)
         self.audit = Audit()
+        self.audit.settle()
         self.shots: deque[Shot] = deque(maxlen=SHOTS_KEPT)
         self.trouble = ""
         """Why the loop does not run; empty while it does."""
@@ -189,7 +190,7 @@ class Firing:
             async with self._in_order:
                 if command.kind in DANGEROUS:
                     await self.audit.durable("asked", **entry)
-        said = "nobody waited for it"
+        said = UNHEARD
         try:
             answer = await self.ask(command)
             said = _said(answer)

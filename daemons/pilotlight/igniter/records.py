@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is kept of every shot: when it was commanded, when its output really changed, what STATUS did, how it ended.
 
-No shot is without a record. One whose firing loop ended has one by the parent, from what the loop had told in the page.
+No shot is without a record. One whose firing loop ended has one by the parent, from what the loop had told in the page;
+one whose parent ended too has one in the audit alone, see `audit.Audit.settle`.
 """
 
 from __future__ import annotations

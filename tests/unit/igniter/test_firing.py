@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from pilotlight.daemon import Client, DaemonError, state_directory
+from pilotlight.igniter.audit import LOST
 from pilotlight.igniter.outputs import simulated_path
 from pilotlight.io.simulated import LEVEL, MAGIC, SimulatedChip
 from pilotlight.tags import SegmentReader, now_ns
@@ -257,7 +258,9 @@ def test_an_interlock_that_is_lost_for_a_scan_switches_off_and_is_named(
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP, signal.SIGTERM])
 @pytest.mark.parametrize("who", ["loop", "guard", "both", "parent"])
-def test_whoever_dies_or_stops_while_firing_the_outputs_go_off(site: Site, number: int, who: str) -> None:
+def test_whoever_dies_or_stops_while_firing_the_outputs_go_off(
+    daemons: Daemons, site: Site, number: int, who: str
+) -> None:
     if (who, number) in {("guard", signal.SIGTERM), ("both", signal.SIGTERM)}:
         number = signal.SIGABRT  # The guard does not end by SIGTERM.
     loop, guard = site.processes()
@@ -268,6 +271,14 @@ def test_whoever_dies_or_stops_while_firing_the_outputs_go_off(site: Site, numbe
         os.kill(victim, number)
     assert site.until_off() < WINDOW_MS / 2, "nobody has switched off before the window's end"
     if who == "parent":
+        # Ended by SIGTERM it makes the records itself; after any other end the next one does.
+        if number == signal.SIGSTOP:
+            site.daemon.kill()
+        site.daemon.wait()
+        site.daemon = daemons.start("igniter")
+        site.wait_until(lambda: [entry["channel"] for entry in site.audit("shot")][-2:] == [1, 3])
+        verdicts = {entry["verdict"] for entry in site.audit("shot")[-2:]}
+        assert (verdicts == {LOST}) is (number != signal.SIGTERM)
         return
     site.wait_until(lambda: set(site.processes()).isdisjoint({loop, guard, 0}))
     site.wait_until(lambda: site.client.call("Status")["Healthy"])
