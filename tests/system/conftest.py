@@ -28,6 +28,8 @@ lines:
   start: {{chip: {CHIP}, line: 0, address: "%IX0.0"}}
   lamp:  {{chip: {CHIP}, line: 1, address: "%QX0.0"}}
 """
+# An emulated processor that others take from is slow at loading, too.
+PATIENT = "scan: {start_timeout_ms: 100000}\n"
 # The kernel's own way to make a chip whose levels can be set and seen from outside.
 MAKE_CHIP = """
 modprobe gpio-sim
@@ -89,6 +91,7 @@ class Emulated:
         """Make a chip and let the runtime find it."""
         self.chip = Chip(self.machine, CHIP)
         self.write("/etc/pilotlight/io.yaml", SETTINGS.encode())
+        self.write("/etc/pilotlight/runtime.yaml", PATIENT.encode())
         self.machine.ok("systemctl restart pilotlight-runtime", 180)
 
     def set_input(self, value: bool) -> None:
