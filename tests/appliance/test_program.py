@@ -11,7 +11,7 @@ from tests.support import scenarios
 from tests.support.appliance import DAEMONS, bus_property
 from tests.support.editor import Editor
 
-BACK_S = 10.0 + 4.0 + 15.0  # the watchdog's time, loading program `slow`, and a start on a busy machine
+BACK_S = 10.0 + 3.0 + 15.0  # the watchdog's time, loading program `slow`, and a start on a busy machine
 
 
 def test_output_follows_input(appliance: Contained, editor: Editor) -> None:

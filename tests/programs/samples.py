@@ -80,7 +80,7 @@ SAMPLES = {
             _FOLLOW_VARIABLES,
             _FOLLOW,
             prologue="#include <unistd.h>\n__attribute__((constructor)) static void tarry(void) {\n"
-            "  sleep(4);\n}",
+            "  sleep(3);\n}",
         ),
         _older(),
         # With another identity and a faster task, for swapping programs.
